@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/*
+ * The interface between the dmirage driver and user space.
+ *
+ * Concepts
+ *
+ *   /dev/dmirageN is one device.  Each open file has one context on it: an
+ *   address space of the device that mirrors the address space of the process
+ *   that opened the file.  DMIRAGE_IOC_SETUP gives the context its rings;
+ *   after that, operations on the process's own virtual addresses go to the
+ *   device through memory alone (struct dmirage_sqe and struct dmirage_cqe in
+ *   dmirage_hw.h).
+ *
+ *   Any address that the process may read (or write) may be used, without
+ *   registration.  The device translates on demand, and forgets when the
+ *   kernel changes the mapping.
+ *
+ *   A file works for the process that opened it: from another address space
+ *   (a forked child, a receiver of the descriptor, the same process after
+ *   exec) ioctl, mmap and read fail with EPERM.  close() always works.
+ *
+ *   Reserved fields must be zero, else EINVAL.  All structures have the same
+ *   layout for 32-bit and 64-bit callers.
+ */
+#ifndef _UAPI_DMIRAGE_H
+#define _UAPI_DMIRAGE_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+/* Bumped when a caller built for an older version would be misled. */
+#define DMIRAGE_ABI_VERSION	1
+
+#define DMIRAGE_NO_ASID		(~0U)
+
+/**
+ * struct dmirage_info - DMIRAGE_IOC_INFO: what the device and the driver are
+ * @abi_version:    (out) DMIRAGE_ABI_VERSION of the driver
+ * @hw_version:     (out) DMIRAGE_REG_VERSION
+ * @caps:           (out) DMIRAGE_CAP_*
+ * @contexts:       (out) contexts that the device has
+ * @contexts_used:  (out) contexts in use now, this one included
+ * @ring_entries:   (out) largest ring, in entries
+ * @va_bits:        (out) width of virtual addresses
+ * @len_max:        (out) longest operation, in bytes
+ * @chunk:          (out) longest single access, in bytes
+ * @iotlb_entries:  (out) size of the IOTLB
+ * @iotlb_ways:     (out) its associativity
+ * @asid:           (out) the context's number, DMIRAGE_NO_ASID before SETUP
+ * @pci_name:       (out) PCI address, as "0000:00:03.0", null-terminated; also
+ *                  the device's directory under debugfs dmirage/
+ * @reserved:       (out) 0
+ */
+struct dmirage_info {
+	__u32 abi_version;
+	__u32 hw_version;
+	__u64 caps;
+	__u32 contexts;
+	__u32 contexts_used;
+	__u32 ring_entries;
+	__u32 va_bits;
+	__u64 len_max;
+	__u32 chunk;
+	__u32 iotlb_entries;
+	__u32 iotlb_ways;
+	__u32 asid;
+	char  pci_name[32];
+	__u64 reserved[5];
+};
+
+/**
+ * struct dmirage_setup - DMIRAGE_IOC_SETUP: start the context
+ * @sq_entries:     (in) submission ring entries: a power of two, 2..ring_entries
+ * @cq_entries:     (in) completion ring entries: likewise
+ * @flags:          (in) 0
+ * @asid:           (out) the context's number
+ * @sq_offset:      (out) mmap() offset of the submission ring
+ * @sq_bytes:       (out) length to map, whole pages; map shared, read-write
+ * @cq_offset:      (out) mmap() offset of the completion ring
+ * @cq_bytes:       (out) length to map; shared, readable
+ * @db_offset:      (out) mmap() offset of the doorbell page
+ * @db_bytes:       (out) length to map; shared, writable
+ * @reserved:       (in) 0
+ *
+ * Once per file.  Errors: EBUSY already set up; EINVAL entries, flags or
+ * reserved fields; ENOSPC no context left on the device; EOPNOTSUPP DMA
+ * goes through bounce buffers on this machine, so nothing can be mirrored;
+ * ENOMEM; EIO the device is broken; ENODEV it is gone.
+ */
+struct dmirage_setup {
+	__u32 sq_entries;
+	__u32 cq_entries;
+	__u32 flags;
+	__u32 asid;
+	__u64 sq_offset;
+	__u64 sq_bytes;
+	__u64 cq_offset;
+	__u64 cq_bytes;
+	__u64 db_offset;
+	__u64 db_bytes;
+	__u64 reserved[4];
+};
+
+/* struct dmirage_counters.scope */
+#define DMIRAGE_SCOPE_CONTEXT	0	/* this file's context */
+#define DMIRAGE_SCOPE_DEVICE	1	/* all contexts since the driver was loaded */
+
+/**
+ * struct dmirage_counters - DMIRAGE_IOC_COUNTERS
+ * @scope:          (in) DMIRAGE_SCOPE_*
+ * @reserved0:      (in) 0
+ * @faults:         (out) faults the driver was asked to resolve
+ * @fault_retries:  (out) snapshots thrown away since an invalidation came in
+ * @fault_errors:   (out) faults that could not be resolved
+ * @mapped_4k:      (out) 4 KiB entries written to the mirror table
+ * @mapped_2m:      (out) 2 MiB entries
+ * @unmapped_4k:    (out) 4 KiB entries taken out of it
+ * @unmapped_2m:    (out) 2 MiB entries
+ * @invalidations:  (out) MMU notifier callbacks
+ * @flushes:        (out) of these, flushes sent to the device and awaited
+ * @flushes_elided: (out) of these, nothing was mapped, so nothing was sent
+ * @inval_refused:  (out) of these, might not sleep and would have had to
+ * @records_lost:   (out) violation records dropped since nobody read them
+ * @ops:            (out) device: operations completed
+ * @ops_failed:     (out) device: of these, with an error
+ * @bytes_read:     (out) device: read by DMA
+ * @bytes_written:  (out) device: written by DMA
+ * @accesses:       (out) device: reads and writes of one translation each
+ * @iotlb_hits:     (out) device: translations found in the IOTLB
+ * @iotlb_misses:   (out) device: looked up in the mirror table
+ * @drained:        (out) device: accesses that a flush had to await
+ * @checks:         (out) oracle: pages compared with the CPU's table
+ * @suspects:       (out) oracle: found absent, looked at again
+ * @violations:     (out) oracle: accesses through a stale translation
+ * @reserved:       (out) 0
+ */
+struct dmirage_counters {
+	__u32 scope;
+	__u32 reserved0;
+	__u64 faults;
+	__u64 fault_retries;
+	__u64 fault_errors;
+	__u64 mapped_4k;
+	__u64 mapped_2m;
+	__u64 unmapped_4k;
+	__u64 unmapped_2m;
+	__u64 invalidations;
+	__u64 flushes;
+	__u64 flushes_elided;
+	__u64 inval_refused;
+	__u64 records_lost;
+	__u64 ops;
+	__u64 ops_failed;
+	__u64 bytes_read;
+	__u64 bytes_written;
+	__u64 accesses;
+	__u64 iotlb_hits;
+	__u64 iotlb_misses;
+	__u64 drained;
+	__u64 checks;
+	__u64 suspects;
+	__u64 violations;
+	__u64 reserved[8];
+};
+
+/**
+ * struct dmirage_violation - what read() returns, one or more of these
+ * @time_ns:     CLOCK_MONOTONIC when the driver got the record
+ * @kind:        enum dmirage_violation_kind
+ * @opcode:      enum dmirage_opcode of the operation
+ * @access_write: 1 if the access was a write, 0 if a read
+ * @held_order:  log2 of the bytes that the device's translation covers
+ * @held_write:  1 if the device's translation permits writes
+ * @cpu_present: 1 if the process's page table maps the address
+ * @cpu_write:   1 if it permits writes
+ * @cpu_order:   log2 of the bytes that the process's entry covers, 0 if absent
+ * @asid:        context
+ * @pages:       4 KiB pages of this access that differ from the page table
+ * @cookie:      of the operation
+ * @addr:        virtual address: first byte accessed in the first such page
+ * @len:         bytes that the access went on from @addr
+ * @held_frame:  address of the 4 KiB frame that the device used
+ * @cpu_frame:   physical address of the frame the process has there, 0 if none
+ * @cpu_entry:   the process's page-table entry as it was read
+ * @held_age_ns: how long the device had had the translation
+ * @inv_age_ns:  how long ago the device was last told to drop anything in the
+ *               2 MiB block around @addr; valid if @inv_len is not 0
+ * @inv_start:   first byte of that flush
+ * @inv_len:     bytes of it; 0 if there was none
+ * @lost_before: records lost between the one before and this one
+ * @reserved:    0
+ *
+ * read() fails with EINVAL for a buffer smaller than one record and with
+ * EAGAIN if there is none and O_NONBLOCK is set; else it waits.  poll()
+ * reports POLLIN when there is one.  The fields are those of
+ * struct dmirage_vqe in dmirage_hw.h.
+ */
+struct dmirage_violation {
+	__u64 time_ns;
+	__u8  kind;
+	__u8  opcode;
+	__u8  access_write;
+	__u8  held_order;
+	__u8  held_write;
+	__u8  cpu_present;
+	__u8  cpu_write;
+	__u8  cpu_order;
+	__u32 asid;
+	__u32 pages;
+	__u64 cookie;
+	__u64 addr;
+	__u64 len;
+	__u64 held_frame;
+	__u64 cpu_frame;
+	__u64 cpu_entry;
+	__u64 held_age_ns;
+	__u64 inv_age_ns;
+	__u64 inv_start;
+	__u64 inv_len;
+	__u64 lost_before;
+	__u64 reserved[3];
+};
+
+#define DMIRAGE_IOC_MAGIC	0xd3
+#define DMIRAGE_IOC_INFO	_IOR(DMIRAGE_IOC_MAGIC, 0, struct dmirage_info)
+#define DMIRAGE_IOC_SETUP	_IOWR(DMIRAGE_IOC_MAGIC, 1, struct dmirage_setup)
+#define DMIRAGE_IOC_COUNTERS	_IOWR(DMIRAGE_IOC_MAGIC, 2, struct dmirage_counters)
+
+#ifndef __ASSEMBLY__
+_Static_assert(sizeof(struct dmirage_info) == 128, "info is 128 bytes");
+_Static_assert(sizeof(struct dmirage_setup) == 96, "setup is 96 bytes");
+_Static_assert(sizeof(struct dmirage_counters) == 256, "counters are 256 bytes");
+_Static_assert(sizeof(struct dmirage_violation) == 136, "violation is 136 bytes");
+#endif
+
+#endif /* _UAPI_DMIRAGE_H */
