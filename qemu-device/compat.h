@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What differs between the supported versions of QEMU, so that the other
+ * files need not know.  Included after qemu/osdep.h.
+ */
+#ifndef DMIRAGE_COMPAT_H
+#define DMIRAGE_COMPAT_H
+
+#if __has_include("hw/pci/pci_device.h")        /* since 8.0 */
+#include "hw/pci/pci_device.h"
+#else
+#include "hw/pci/pci.h"
+#endif
+#include "hw/pci/msix.h"
+#if __has_include("system/address-spaces.h")    /* since 10.0 */
+#include "system/address-spaces.h"
+#include "system/dma.h"
+#include "system/runstate.h"
+#else
+#include "exec/address-spaces.h"
+#include "sysemu/dma.h"
+#include "sysemu/runstate.h"
+#endif
+#include "qemu/main-loop.h"
+#include "qemu/thread.h"
+#include "qemu/timer.h"
+
+/* 9.0 renamed the iothread lock to the big QEMU lock. */
+#if QEMU_VERSION_MAJOR < 9
+#define qemu_cond_timedwait_bql(c, ms)  qemu_cond_timedwait_iothread(c, ms)
+#endif
+
+/* 9.2 gave the old kind of reset a setter of its own. */
+#if QEMU_VERSION_MAJOR < 9 || \
+    (QEMU_VERSION_MAJOR == 9 && QEMU_VERSION_MINOR < 2)
+#define device_class_set_legacy_reset(dc, fn)   ((dc)->reset = (fn))
+#endif
+
+/* 10.0 took away the end mark of properties and made class data const. */
+#if QEMU_VERSION_MAJOR < 10
+#define DMIRAGE_CONST
+#define DMIRAGE_PROPERTY_END    DEFINE_PROP_END_OF_LIST(),
+#else
+#define DMIRAGE_CONST           const
+#define DMIRAGE_PROPERTY_END
+#endif
+
+#endif

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A context: its life, its doorbells and its rings.
+ *
+ * The rings and the doorbell page belong to an unprivileged process, so
+ * nothing in them is trusted: the device keeps its own indices and checks
+ * what it is told against them.
+ */
+#include "dmirage.h"
+
+#include "qemu/log.h"
+#include "trace.h"
+
+/* Nothing of the context is left, but for an access the engine is at. */
+static void end(DmirageState *s, DmirageContext *c)
+{
+    c->life++;
+    c->enabled = false;
+    c->halted = false;
+    c->has_op = false;
+    c->fault.open = false;
+    c->hold = 0;
+    c->held = false;
+    c->resumed = false;
+    if (c->access.valid && !c->busy) {
+        c->access.valid = false;
+        for (unsigned side = 0; side < SIDES; side++) {
+            if (c->access.used[side]) {
+                dmirage_inv_release(s, c, side);
+            }
+        }
+    }
+    dmirage_inv_drop_asid(s, c);
+}
+
+static bool valid_root(uint64_t addr)
+{
+    return !(addr & ~DMIRAGE_PTE_ADDR);
+}
+
+static bool valid_levels(unsigned levels)
+{
+    return levels == 4 || levels == 5;
+}
+
+static bool valid_order(unsigned order)
+{
+    return order >= DMIRAGE_RING_ORDER_MIN && order <= DMIRAGE_RING_ORDER_MAX;
+}
+
+static bool start(DmirageState *s, DmirageContext *c, uint32_t ctl)
+{
+    unsigned sq_order = c->rings & 0xff;
+    unsigned cq_order = (c->rings >> 8) & 0xff;
+
+    if (c->busy ||
+        (ctl & DMIRAGE_CTL_MODE_MASK) != DMIRAGE_CTL_MODE_MIRROR ||
+        !valid_levels(DMIRAGE_CTL_PT_LEVELS_GET(ctl)) ||
+        !valid_root(c->pt_root) ||
+        !valid_root(c->sq.base) || !valid_order(sq_order) ||
+        !valid_root(c->cq.base) || !valid_order(cq_order)) {
+        return false;
+    }
+    if ((ctl & DMIRAGE_CTL_ORACLE) &&
+        (!valid_levels(DMIRAGE_CTL_CPU_LEVELS_GET(ctl)) ||
+         !valid_root(c->cpu_root))) {
+        return false;
+    }
+    dmirage_queue_config(&c->sq, DMIRAGE_Q_ENABLE | sq_order);
+    dmirage_queue_config(&c->cq, DMIRAGE_Q_ENABLE | cq_order);
+    memset(c->count, 0, sizeof(c->count));
+    dmirage_invlog_clear(&c->invlog);
+    c->error = 0;
+    c->enabled = true;
+    return true;
+}
+
+void dmirage_ctx_reset(DmirageState *s, DmirageContext *c)
+{
+    end(s, c);
+    c->ctl = 0;
+    c->rings = 0;
+    c->error = 0;
+    c->hold_limit = DMIRAGE_HOLD_LIMIT_DEFAULT;
+    c->pt_root = 0;
+    c->cpu_root = 0;
+    c->sq = (DmirageQueue) { 0 };
+    c->cq = (DmirageQueue) { 0 };
+}
+
+void dmirage_ctx_set_ctl(DmirageState *s, DmirageContext *c, uint32_t value)
+{
+    bool enable = value & DMIRAGE_CTL_ENABLE;
+    bool ok = !(value & ~DMIRAGE_CTL_VALID);
+
+    trace_dmirage_ctx_ctl(c->asid, value);
+    if (c->enabled && enable) {
+        ok = ok && value == c->ctl;     /* nothing changes while enabled */
+    } else if (c->enabled) {
+        end(s, c);
+    } else if (enable) {
+        ok = ok && start(s, c, value);
+    }
+    if (ok) {
+        c->ctl = value;
+    } else {
+        qemu_log_mask(LOG_GUEST_ERROR,
+                      "dmirage: context %u: CTL 0x%x refused\n", c->asid,
+                      value);
+        s->error |= DMIRAGE_ERR_CONFIG;
+    }
+    if (!c->enabled) {
+        c->ctl &= ~DMIRAGE_CTL_ENABLE;
+    }
+}
+
+uint32_t dmirage_ctx_status(const DmirageContext *c)
+{
+    return (c->busy ? DMIRAGE_CTX_BUSY : 0) |
+           (c->fault.open ? DMIRAGE_CTX_FAULT : 0) |
+           (c->held ? DMIRAGE_CTX_HELD : 0) |
+           (c->enabled && !dmirage_queue_has_room(&c->cq)
+            ? DMIRAGE_CTX_CQ_FULL : 0);
+}
+
+/* The engine has something to do for the context, and may. */
+bool dmirage_ctx_runnable(const DmirageContext *c)
+{
+    if (!c->enabled || c->halted || c->busy || c->fault.open || c->held) {
+        return false;
+    }
+    /* An operation begins only when there is room for its completion. */
+    return c->has_op || (c->sq.head != c->sq.tail &&
+                         dmirage_queue_has_room(&c->cq));
+}
+
+static void halt(DmirageState *s, DmirageContext *c)
+{
+    qemu_log_mask(LOG_GUEST_ERROR,
+                  "dmirage: context %u: no memory behind a ring\n", c->asid);
+    c->error |= DMIRAGE_CTX_ERR_RING;
+    s->error |= DMIRAGE_ERR_CONTEXT;
+    c->halted = true;
+}
+
+bool dmirage_ctx_fetch(DmirageState *s, DmirageContext *c,
+                       struct dmirage_sqe *sqe)
+{
+    if (!dmirage_queue_pop(s, &c->sq, sqe, sizeof(*sqe))) {
+        halt(s, c);
+        return false;
+    }
+    return true;
+}
+
+/* There is room. */
+void dmirage_ctx_complete(DmirageState *s, DmirageContext *c,
+                          struct dmirage_cqe *cqe)
+{
+    if (!dmirage_queue_push(s, &c->cq, cqe, sizeof(*cqe))) {
+        halt(s, c);
+    }
+}
+
+static void bad_doorbell(DmirageState *s, DmirageContext *c, uint64_t offset,
+                         uint32_t value)
+{
+    struct dmirage_cqe cqe = {
+        .result = cpu_to_le64(value),
+        .status = cpu_to_le16(DMIRAGE_ST_DOORBELL),
+        .detail = cpu_to_le16(offset),
+    };
+    uint32_t room = (1u << c->cq.order) - (c->cq.tail - c->cq.head);
+
+    qemu_log_mask(LOG_GUEST_ERROR,
+                  "dmirage: context %u: doorbell 0x%" PRIx64 " = %u refused\n",
+                  c->asid, offset, value);
+    c->error |= DMIRAGE_CTX_ERR_DOORBELL;
+    s->error |= DMIRAGE_ERR_CONTEXT;
+    /* One place is promised to the operation under way. */
+    if (room > (c->has_op ? 1 : 0)) {
+        dmirage_ctx_complete(s, c, &cqe);
+    }
+}
+
+void dmirage_ctx_doorbell(DmirageState *s, DmirageContext *c, uint64_t offset,
+                          uint32_t value)
+{
+    trace_dmirage_doorbell(c->asid, offset, value);
+    if (!c->enabled || c->halted) {
+        return;
+    }
+    if (offset == DMIRAGE_DB_SQ_TAIL &&
+        value - c->sq.head <= 1u << c->sq.order) {
+        c->sq.tail = value;
+    } else if (offset == DMIRAGE_DB_CQ_HEAD &&
+               value - c->cq.head <= c->cq.tail - c->cq.head) {
+        c->cq.head = value;
+    } else {
+        bad_doorbell(s, c, offset, value);
+        return;
+    }
+    dmirage_engine_kick(s);
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The oracle: is a translation that the device holds still true?
+ *
+ * It compares a translation with the process's page table, which it walks by
+ * itself; it never asks the driver.  The invariant for mirror mode, at every
+ * instant, for every translation held and every 4 KiB page in it:
+ *
+ *   the process's page table maps the page, present, to the same frame; and
+ *   if the translation permits writes, so does the page table.
+ *
+ * It holds at every instant since the kernel calls invalidate_range_start
+ * before it changes an entry, and the driver does not return from it before
+ * the device has let go.
+ *
+ * One transient is allowed: inside one page-table-lock section the kernel may
+ * clear an entry and write it back with the same frame and rights, and tells
+ * nobody (MADV_COLD in Linux 6.1: madvise_cold_or_pageout_pte_range).  So a
+ * page found absent is *suspect*: it is looked at again until it is there or
+ * @suspect_ns have passed.  Another frame, or lost write permission, is a
+ * violation at once.
+ *
+ * Plain C; no state of its own.  The caller keeps the translation latched
+ * while it is checked, so that no flush can complete in between.
+ */
+#ifndef DMIRAGE_ORACLE_H
+#define DMIRAGE_ORACLE_H
+
+#include "dmirage_hw.h"
+#include "iotlb.h"
+#include "walk.h"
+
+/**
+ * DmirageOracle: how the oracle sees the world
+ * @read: reads the process's page table; physical addresses
+ * @same_frame: does a DMA address lead to this physical address?
+ * @now_ns: any monotonic clock
+ * @pause: waits a little between two looks at a suspect; false: stop looking,
+ *     the machine or the context is being stopped
+ * @opaque: for all of these
+ * @root: physical address of the process's highest page table
+ * @levels: 4 or 5
+ * @suspect_ns: how long a suspect may stay absent
+ */
+typedef struct DmirageOracle {
+    DmirageRead64 *read;
+    bool (*same_frame)(void *opaque, uint64_t dma, uint64_t phys);
+    int64_t (*now_ns)(void *opaque);
+    bool (*pause)(void *opaque);
+    void *opaque;
+    uint64_t root;
+    unsigned levels;
+    int64_t suspect_ns;
+} DmirageOracle;
+
+/**
+ * DmirageFinding: what a check found
+ * @kind: of the first page that differs, DMIRAGE_VIOL_NONE if none does
+ * @va: first byte accessed in that page
+ * @held_addr: DMA address of the device's frame for that page
+ * @cpu_addr: physical address of the process's frame, 0 if absent
+ * @cpu: where the walk of that page ended
+ * @cpu_present: the walk found it
+ * @pages: pages that differ; an absent page after the first that differs is
+ *     counted as it was found, without a second look
+ * @checks: pages compared
+ * @suspects: pages that were found absent at first
+ * @undecided: @pause ended the check early; the access must not be carried out
+ */
+typedef struct DmirageFinding {
+    enum dmirage_violation_kind kind;
+    uint64_t va;
+    uint64_t held_addr;
+    uint64_t cpu_addr;
+    DmirageWalk cpu;
+    bool cpu_present;
+    unsigned pages;
+    unsigned checks;
+    unsigned suspects;
+    bool undecided;
+} DmirageFinding;
+
+/*
+ * Checks the pages of @x that the bytes @va..@va+@len-1 touch; they lie
+ * within @x, @len > 0.
+ */
+void dmirage_oracle_check(const DmirageOracle *o, const DmirageXlate *x,
+                          uint64_t va, uint64_t len, DmirageFinding *f);
+
+#endif

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The dmirage device as a PCI Express function: identity, BARs, MSI-X,
+ * properties, reset and life.
+ */
+#include "dmirage.h"
+
+#include "hw/qdev-properties.h"
+#include "migration/vmstate.h"
+#include "qapi/error.h"
+#include "qemu/module.h"
+#include "trace.h"
+
+/*
+ * Interrupts are raised from the main loop: sending one may need the BQL,
+ * which the engine does not take.
+ */
+static void irq_bh(void *opaque)
+{
+    DmirageState *s = opaque;
+    uint32_t pending = qatomic_xchg(&s->irq_pending, 0);
+
+    for (unsigned v = 0; v < DMIRAGE_VECTORS; v++) {
+        if (pending & (1u << v)) {
+            trace_dmirage_irq(v);
+            msix_notify(PCI_DEVICE(s), v);
+        }
+    }
+}
+
+void dmirage_irq(DmirageState *s, unsigned vector)
+{
+    qatomic_or(&s->irq_pending, 1u << vector);
+    qemu_bh_schedule(s->irq_bh);
+}
+
+static void vm_state_changed(void *opaque, bool running, RunState state)
+{
+    DmirageState *s = opaque;
+
+    qemu_mutex_lock(&s->lock);
+    s->running = running;
+    dmirage_engine_kick(s);
+    qemu_mutex_unlock(&s->lock);
+    if (!running) {
+        dmirage_engine_quiesce(s);
+    }
+}
+
+static void dmirage_reset(DeviceState *dev)
+{
+    DmirageState *s = DMIRAGE(dev);
+
+    dmirage_regs_reset(s);
+    dmirage_engine_quiesce(s);
+    msix_reset(PCI_DEVICE(dev));
+}
+
+static void dmirage_realize(PCIDevice *pdev, Error **errp)
+{
+    DmirageState *s = DMIRAGE(pdev);
+
+    if (s->suspect_ms < 1 || s->suspect_ms > 10000) {
+        error_setg(errp, "suspect-ms must be from 1 to 10000");
+        return;
+    }
+    s->iotlb = dmirage_iotlb_new(s->iotlb_entries, s->iotlb_ways);
+    if (!s->iotlb) {
+        error_setg(errp, "iotlb-entries and iotlb-ways must be powers of two,"
+                   " with no more ways than entries");
+        return;
+    }
+    if (pcie_endpoint_cap_init(pdev, 0) < 0) {
+        error_setg(errp, "no room for the PCI Express capability");
+        goto free_iotlb;
+    }
+    if (msix_init_exclusive_bar(pdev, DMIRAGE_VECTORS, DMIRAGE_BAR_MSIX,
+                                errp)) {
+        goto free_pcie;
+    }
+    for (unsigned v = 0; v < DMIRAGE_VECTORS; v++) {
+        msix_vector_use(pdev, v);
+    }
+    s->inflight = dmirage_inflight_new(DMIRAGE_CONTEXTS * SIDES);
+    s->irq_bh = qemu_bh_new(irq_bh, s);
+    for (unsigned i = 0; i < DMIRAGE_CONTEXTS; i++) {
+        s->ctx[i].asid = i;
+        s->ctx[i].hold_limit = DMIRAGE_HOLD_LIMIT_DEFAULT;
+    }
+    s->running = runstate_is_running();
+    dmirage_engine_start(s);
+    s->vm_state = qemu_add_vm_change_state_handler(vm_state_changed, s);
+
+    memory_region_init_io(&s->regs, OBJECT(s), &dmirage_regs_ops, s,
+                          "dmirage-regs", DMIRAGE_BAR_SIZE);
+    pci_register_bar(pdev, DMIRAGE_BAR_REGS,
+                     PCI_BASE_ADDRESS_SPACE_MEMORY |
+                     PCI_BASE_ADDRESS_MEM_TYPE_64, &s->regs);
+    return;
+
+free_pcie:
+    pcie_cap_exit(pdev);
+free_iotlb:
+    dmirage_iotlb_free(s->iotlb);
+    s->iotlb = NULL;
+}
+
+static void dmirage_exit(PCIDevice *pdev)
+{
+    DmirageState *s = DMIRAGE(pdev);
+
+    qemu_del_vm_change_state_handler(s->vm_state);
+    dmirage_engine_stop(s);
+    qemu_bh_delete(s->irq_bh);
+    msix_uninit_exclusive_bar(pdev);
+    pcie_cap_exit(pdev);
+    dmirage_inflight_free(s->inflight);
+    dmirage_iotlb_free(s->iotlb);
+}
+
+static const VMStateDescription dmirage_vmstate = {
+    .name = TYPE_DMIRAGE,
+    .unmigratable = 1,
+};
+
+static DMIRAGE_CONST Property dmirage_properties[] = {
+    DEFINE_PROP_UINT32("iotlb-entries", DmirageState, iotlb_entries, 1024),
+    DEFINE_PROP_UINT32("iotlb-ways", DmirageState, iotlb_ways, 4),
+    /* How long an entry may be absent before that is a violation. */
+    DEFINE_PROP_UINT32("suspect-ms", DmirageState, suspect_ms, 200),
+    DEFINE_PROP_BOOL("oracle", DmirageState, oracle, true),
+    DMIRAGE_PROPERTY_END
+};
+
+static void dmirage_class_init(ObjectClass *klass, DMIRAGE_CONST void *data)
+{
+    DeviceClass *dc = DEVICE_CLASS(klass);
+    PCIDeviceClass *k = PCI_DEVICE_CLASS(klass);
+
+    k->realize = dmirage_realize;
+    k->exit = dmirage_exit;
+    k->vendor_id = DMIRAGE_PCI_VENDOR;
+    k->device_id = DMIRAGE_PCI_DEVICE;
+    k->revision = DMIRAGE_PCI_REVISION;
+    k->class_id = DMIRAGE_PCI_CLASS;
+    dc->desc = "DMA device with an IOTLB and a check for stale translations";
+    dc->vmsd = &dmirage_vmstate;
+    device_class_set_legacy_reset(dc, dmirage_reset);
+    device_class_set_props(dc, dmirage_properties);
+    set_bit(DEVICE_CATEGORY_MISC, dc->categories);
+}
+
+static const TypeInfo dmirage_info = {
+    .name = TYPE_DMIRAGE,
+    .parent = TYPE_PCI_DEVICE,
+    .instance_size = sizeof(DmirageState),
+    .class_init = dmirage_class_init,
+    .interfaces = (DMIRAGE_CONST InterfaceInfo[]) {
+        { INTERFACE_PCIE_DEVICE },
+        { },
+    },
+};
+
+static void dmirage_register_types(void)
+{
+    type_register_static(&dmirage_info);
+}
+
+type_init(dmirage_register_types)
