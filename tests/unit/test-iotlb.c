@@ -136,19 +136,25 @@ static void test_drop_overlap(void)
 		{ 0, UINT64_MAX, true, true },
 	};
 
-	for (unsigned int i = 0; i < G_N_ELEMENTS(cases); i++) {
-		DmirageIotlb *tlb = dmirage_iotlb_new(64, 4);
-		unsigned int n = cases[i].small + cases[i].large;
+	/*
+	 * Ranges of more pages than there are sets are looked for in another
+	 * way: with one set, these are all of more than one page.
+	 */
+	for (unsigned int i = 0; i < 2 * G_N_ELEMENTS(cases); i++) {
+		unsigned int ways = i < G_N_ELEMENTS(cases) ? 4 : 64;
+		unsigned int c = i % G_N_ELEMENTS(cases);
+		DmirageIotlb *tlb = dmirage_iotlb_new(64, ways);
+		unsigned int n = cases[c].small + cases[c].large;
 
 		insert(tlb, 7, 2 * MIB, DMIRAGE_ORDER_2M, 0);
 		insert(tlb, 7, 4 * MIB, DMIRAGE_ORDER_4K, 0);
 		insert(tlb, 8, 2 * MIB, DMIRAGE_ORDER_2M, 0);
 		insert(tlb, 8, 4 * MIB, DMIRAGE_ORDER_4K, 0);
-		g_assert_cmpuint(dmirage_iotlb_drop_range(tlb, 7, cases[i].first,
-							  cases[i].last), ==, n);
+		g_assert_cmpuint(dmirage_iotlb_drop_range(tlb, 7, cases[c].first,
+							  cases[c].last), ==, n);
 		g_assert_cmpuint(dmirage_iotlb_held(tlb), ==, 4 - n);
-		g_assert(!dmirage_iotlb_lookup(tlb, 7, 2 * MIB) == cases[i].large);
-		g_assert(!dmirage_iotlb_lookup(tlb, 7, 4 * MIB) == cases[i].small);
+		g_assert(!dmirage_iotlb_lookup(tlb, 7, 2 * MIB) == cases[c].large);
+		g_assert(!dmirage_iotlb_lookup(tlb, 7, 4 * MIB) == cases[c].small);
 		g_assert_nonnull(dmirage_iotlb_lookup(tlb, 8, 2 * MIB));
 		g_assert_nonnull(dmirage_iotlb_lookup(tlb, 8, 4 * MIB));
 		dmirage_iotlb_free(tlb);
