@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# dmirage: a PCIe DMA device in QEMU, its Linux driver, and the tests. Each
+# target runs the stages it needs, scripts in tests/vm/; a stage whose inputs did
+# not change does nothing.
+
+KERNEL ?= 6.12
+ACCEL ?= auto
+export KERNEL ACCEL DMIRAGE_CACHE QEMU_SRC KERNEL_IMAGE KERNEL_HEADERS ONLY JOBS V \
+	DEVICE QEMU_ARGS APPEND TEST_LIMIT GUEST_LIMIT
+
+VM := tests/vm
+MAKEFLAGS += --no-print-directory
+# The kernels of make check: both, unless one was asked for.
+ifneq ($(KERNEL_IMAGE),)
+KERNELS := own
+else ifneq ($(filter command% environment%,$(origin KERNEL)),)
+KERNELS := $(KERNEL)
+else
+KERNELS := 6.12 6.1
+endif
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo check check-all shell lint packages packages-lint qemu kernel libpci busybox \
+	driver userspace initramfs unit guest-tests update clean distclean
+
+help:
+	@echo 'dmirage'
+	@echo
+	@echo '  make demo         boot a guest and catch stale DMA to migrated pages'
+	@echo '  make check        the test suite: unit tests, guest tests on 6.12 and 6.1'
+	@echo '  make shell        a guest with the device and the driver, to play with'
+	@echo '  make lint         checkpatch, sparse, clang-format, shellcheck, codespell'
+	@echo
+	@echo '  make unit         only the unit tests on the host'
+	@echo '  make guest-tests  only the guest tests on one kernel'
+	@echo '  make qemu kernel driver userspace initramfs   single stages'
+	@echo '  make update       forget which package versions are in use, take the newest'
+	@echo '  make clean        remove build/;  make distclean  also the cache'
+	@echo
+	@echo '  KERNEL=6.12|6.1   guest kernel (6.12; make check takes both)'
+	@echo '  ONLY=text         only tests with text in their names'
+	@echo '  ACCEL=auto|tcg|kvm   auto takes KVM if a trial boot shows that it works'
+	@echo '  QEMU_SRC=folder   a QEMU source tree of your own, 7.2 or newer'
+	@echo '  KERNEL_IMAGE=file KERNEL_HEADERS=folder   a kernel of your own'
+	@echo '  DEVICE=prop=value,…  QEMU_ARGS=…  APPEND=…   for the device, QEMU, the kernel'
+	@echo '  TEST_LIMIT=s GUEST_LIMIT=s   time limits of a test program and of a whole guest'
+	@echo '  DMIRAGE_CACHE=folder downloads and builds (~/.cache/dmirage)'
+	@echo '  JOBS=n  V=1       parallel jobs; show what the stages do'
+
+packages packages-lint:
+	@$(VM)/packages $(if $(findstring lint,$@),lint)
+
+qemu libpci busybox: packages
+	@$(VM)/$@
+kernel: packages
+	@$(VM)/kernel
+driver: kernel
+	@$(VM)/driver
+userspace: libpci
+	@$(VM)/userspace
+initramfs: busybox driver userspace
+	@$(VM)/initramfs
+
+demo: packages qemu initramfs
+	@$(VM)/demo
+shell: packages qemu initramfs
+	@$(VM)/shell
+
+unit: packages
+	@$(VM)/unit
+guest-tests: packages qemu initramfs
+	@$(VM)/guest-tests
+check check-all: packages qemu libpci busybox userspace
+	@$(VM)/check $(KERNELS)
+
+lint: packages-lint kernel
+	@$(VM)/lint
+
+update:
+	@$(VM)/clean update
+clean distclean:
+	@$(VM)/clean $@

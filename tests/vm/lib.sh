@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# What every script in tests/vm shares: where things are, stages and their one
+# line of output, logs, progress, locks and clear errors.
+#
+# A script is a stage:
+#	stage qemu                   name of the stage and of its log
+#	run CMD…                     run CMD, output to the log, fail the stage if it fails
+#	stage_done "7.2.22 …"        the stage's one line, with the time it took
+# A stage that fails says so, shows the end of its log and what to do.
+
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+# shellcheck disable=SC2034 # for the scripts that read this file
+VM=$TOP/tests/vm
+BUILD=$TOP/build
+LOG=$BUILD/log
+CACHE=${DMIRAGE_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/dmirage}
+JOBS=${JOBS:-$(nproc)}
+KERNEL=${KERNEL:-6.12}
+V=${V:-}
+export LC_ALL=C
+
+# The system's own tools come first: a Python or compiler of someone's own in
+# front of them on PATH breaks meson.
+PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH
+
+STAGE=
+LOGFILE=
+STAGE_START=
+STAGE_HINT=
+PROGRESS_SHOWN=
+PROGRESS_LAST=
+
+mkdir -p "$LOG" "$CACHE" 2>/dev/null || {
+	echo "dmirage: cannot write to $BUILD or $CACHE." >&2
+	echo "         Set DMIRAGE_CACHE= to a folder that you may write to." >&2
+	exit 1
+}
+
+# --- time and output -------------------------------------------------------
+
+now_ms() {
+	local t=$EPOCHREALTIME
+	echo $((${t%.*} * 1000 + 10#${t#*.} / 1000))
+}
+
+# format_ms MILLISECONDS: "4.1 s", "3 min 10 s"
+format_ms() {
+	local ms=$1
+	if ((ms < 100000)); then
+		printf '%d.%d s' $((ms / 1000)) $((ms % 1000 / 100))
+	else
+		printf '%d min %02d s' $((ms / 60000)) $((ms % 60000 / 1000))
+	fi
+}
+
+# A line that is not a stage's, under the stages.
+note() {
+	progress_clear
+	printf '  %-10s %s\n' "${STAGE:-}" "$*"
+}
+
+progress_clear() {
+	if [[ $PROGRESS_SHOWN ]]; then
+		printf '\r\033[K'
+		PROGRESS_SHOWN=
+	fi
+}
+
+# progress TEXT: one line that is overwritten on a terminal; elsewhere a plain
+# line at most every 30 seconds.
+progress() {
+	if [[ -t 1 ]]; then
+		printf '\r\033[K  %-10s %s' "$STAGE" "$1"
+		PROGRESS_SHOWN=1
+	else
+		local now=$EPOCHSECONDS
+		: "${PROGRESS_LAST:=$now}"
+		if ((now - PROGRESS_LAST >= 30)); then
+			printf '  %-10s … %s\n' "$STAGE" "$1"
+			PROGRESS_LAST=$now
+		fi
+	fi
+}
+
+# --- stages ----------------------------------------------------------------
+
+stage() {
+	STAGE=$1
+	LOGFILE=$LOG/${2:-$1}.log
+	STAGE_START=$(now_ms)
+	STAGE_HINT=
+	PROGRESS_LAST=
+	: >"$LOGFILE"
+	trap 'stage_exit $?' EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM
+}
+
+stage_done() {
+	local took
+	took=$(format_ms $(($(now_ms) - STAGE_START)))
+	progress_clear
+	printf '  %-10s %-56s %12s\n' "$STAGE" "$1" "$took"
+	trap - EXIT INT TERM
+	STAGE=
+}
+
+# What to do if this stage fails; shown under the end of the log.
+hint() {
+	local IFS=$'\n'
+	STAGE_HINT=$*
+}
+
+stage_exit() {
+	local status=$1
+	trap - EXIT
+	progress_clear
+	[[ $STAGE ]] || exit "$status"
+	if ((status == 130 || status == 143)); then
+		printf '  %-10s interrupted\n' "$STAGE"
+		exit "$status"
+	fi
+	local took
+	took=$(format_ms $(($(now_ms) - STAGE_START)))
+	printf '  %-10s %-56s %12s\n' "$STAGE" "FAILED" "$took"
+	{
+		if [[ -s $LOGFILE ]]; then
+			echo
+			tail -n 20 "$LOGFILE" | cut -c1-200 | sed 's/^/    | /'
+			echo
+			echo "  The whole log is in ${LOGFILE#"$TOP"/}."
+		fi
+		[[ -z $STAGE_HINT ]] || printf '%s\n' "$STAGE_HINT" | sed 's/^/  /'
+	} >&2
+	((status)) || status=1
+	exit "$status"
+}
+
+# die "what is wrong" ["what to do" …]: a known error; no log is shown.
+die() {
+	progress_clear
+	if [[ $STAGE ]]; then
+		printf '  %-10s FAILED\n' "$STAGE"
+	fi
+	trap - EXIT
+	{
+		echo "dmirage: $1"
+		shift
+		[[ $# -eq 0 ]] || printf '         %s\n' "$@"
+	} >&2
+	exit 1
+}
+
+# run CMD…: all output to the log (and to the terminal with V=1).
+run() {
+	local status=0
+	echo "+ $*" >>"$LOGFILE"
+	if [[ $V ]]; then
+		"$@" 2>&1 </dev/null | tee -a "$LOGFILE" || status=$?
+	else
+		"$@" >>"$LOGFILE" 2>&1 </dev/null || status=$?
+	fi
+	((status != 124)) || echo "(stopped at its time limit)" >>"$LOGFILE"
+	return "$status"
+}
+
+# run_steps WHAT CMD…: like run, for tools that print "[12/345] …" (ninja).
+# Leaves the number of the last step in STEPS.
+STEPS=0
+# shellcheck disable=SC2034
+run_steps() {
+	local what=$1 line status=0
+	shift
+	STEPS=0
+	echo "+ $*" >>"$LOGFILE"
+	# The last line of the stream is the status of the command.
+	while IFS= read -r line; do
+		if [[ $line == "status "* ]]; then
+			status=${line#status }
+			continue
+		fi
+		printf '%s\n' "$line" >>"$LOGFILE"
+		[[ -z $V ]] || printf '%s\n' "$line"
+		if [[ $line =~ ^\[([0-9]+)/([0-9]+)\] ]]; then
+			STEPS=${BASH_REMATCH[1]}
+			progress "$what ${BASH_REMATCH[1]}/${BASH_REMATCH[2]}"
+		fi
+	done < <(
+		s=0
+		"$@" 2>&1 </dev/null || s=$?
+		echo "status $s"
+	)
+	return "$status"
+}
+
+# --- small helpers ---------------------------------------------------------
+
+need() {
+	local tool
+	for tool; do
+		command -v "$tool" >/dev/null ||
+			die "the program '$tool' is missing." "make packages installs what dmirage needs."
+	done
+}
+
+# hash_files PATH…: one short hash over the names and contents of files; folders
+# are taken with all that is in them.
+hash_files() {
+	local path
+	for path; do
+		if [[ -d $path ]]; then
+			(cd "$path" && find . -type f ! -name '*~' -print0 | sort -z | xargs -0r sha256sum)
+		elif [[ -e $path ]]; then
+			sha256sum <"$path"
+		else
+			echo "absent ${path##*/}"
+		fi
+	done | sha256sum | cut -c1-16
+}
+
+# lock NAME: waits until no other checkout works on the same thing in the cache.
+# Held until the script ends (or unlock).
+lock() {
+	mkdir -p "$CACHE/lock"
+	exec 9>"$CACHE/lock/$1"
+	local waited=0
+	until flock -w 2 9; do
+		((waited += 2))
+		progress "waiting for another build in $CACHE (${waited} s)"
+		((waited < 3600)) ||
+			die "another build has held $CACHE/lock/$1 for an hour." \
+				"Stop it, or use another DMIRAGE_CACHE=."
+	done
+}
+
+unlock() {
+	exec 9>&-
+}
+
+# copy_changed SRC DST: copies only if the content differs.
+copy_changed() {
+	cmp -s "$1" "$2" || cp -f "$1" "$2"
+}
+
+# --- the distribution ------------------------------------------------------
+
+OS_RELEASE=${DMIRAGE_OS_RELEASE:-/etc/os-release}
+
+os_field() {
+	sed -n "s/^$1=//p" "$OS_RELEASE" 2>/dev/null | tr -d "\"'" | head -n 1
+}
+
+# The distribution that the recipes know: Debian 12 on x86-64.
+supported_system() {
+	[[ $(os_field ID) == debian && $(os_field VERSION_ID) == 12 &&
+		$(uname -m) == x86_64 ]]
+}
+
+system_name() {
+	local name
+	name=$(os_field PRETTY_NAME)
+	echo "${name:-an unknown system}, $(uname -m)"
+}
+
+# --- the guest kernel ------------------------------------------------------
+
+# The name by which this run's kernel goes: the series, or own.
+kernel_tag() {
+	if [[ ${KERNEL_IMAGE:-} ]]; then echo own; else echo "$KERNEL"; fi
+}
+
+# Sets RELEASE, IMAGE and HEADERS from what the kernel stage left.
+load_kernel() {
+	local file
+	file=$BUILD/kernel-$(kernel_tag).env
+	[[ -r $file ]] || die "no kernel has been set up." "Run make kernel first."
+	# shellcheck disable=SC1090
+	. "$file"
+	: "${RELEASE:?}" "${IMAGE:?}" "${HEADERS:?}"
+}
