@@ -39,10 +39,10 @@
 /* 10.0 took away the end mark of properties and made class data const. */
 #if QEMU_VERSION_MAJOR < 10
 #define DMIRAGE_CONST
-#define DMIRAGE_PROPERTY_END    DEFINE_PROP_END_OF_LIST(),
+#define DMIRAGE_PROPERTIES(...) { __VA_ARGS__, DEFINE_PROP_END_OF_LIST() }
 #else
 #define DMIRAGE_CONST           const
-#define DMIRAGE_PROPERTY_END
+#define DMIRAGE_PROPERTIES(...) { __VA_ARGS__ }
 #endif
 
 #endif

@@ -99,7 +99,7 @@
 #define DMIRAGE_REG_IQ              0x140   /* commands: struct dmirage_cmd */
 
 /* offsets in a queue's block */
-#define DMIRAGE_Q_BASE              0x00    /* RW 64: DMA address, 4 KiB aligned */
+#define DMIRAGE_Q_BASE              0x00    /* RW 64: DMA, 4 KiB aligned */
 #define DMIRAGE_Q_CONFIG            0x08    /* RW 32: DMIRAGE_Q_ENABLE | log2 */
 #define DMIRAGE_Q_HEAD              0x0c    /* consumer: RW 32; RO for IQ */
 #define DMIRAGE_Q_TAIL              0x10    /* producer: RO 32; RW for IQ */
@@ -123,10 +123,10 @@
 
 #define DMIRAGE_CTX_CTL             0x000   /* RW 32 */
 #define DMIRAGE_CTX_STATUS          0x004   /* RO 32 */
-#define DMIRAGE_CTX_PT_ROOT         0x008   /* RW 64: DMA address, 4 KiB aligned */
+#define DMIRAGE_CTX_PT_ROOT         0x008   /* RW 64: DMA, 4 KiB aligned */
 #define DMIRAGE_CTX_CPU_ROOT        0x010   /* RW 64: physical, 4 KiB aligned */
-#define DMIRAGE_CTX_SQ_BASE         0x018   /* RW 64: DMA address, 4 KiB aligned */
-#define DMIRAGE_CTX_CQ_BASE         0x020   /* RW 64: DMA address, 4 KiB aligned */
+#define DMIRAGE_CTX_SQ_BASE         0x018   /* RW 64: DMA, 4 KiB aligned */
+#define DMIRAGE_CTX_CQ_BASE         0x020   /* RW 64: DMA, 4 KiB aligned */
 #define DMIRAGE_CTX_RINGS           0x028   /* RW 32: SQ log2 | CQ log2 << 8 */
 #define DMIRAGE_CTX_ERROR           0x02c   /* RW1C 32: DMIRAGE_CTX_ERR_* */
 #define DMIRAGE_CTX_HOLD            0x030   /* RW 32: DMIRAGE_HOLD_* */
@@ -151,7 +151,7 @@
 #define DMIRAGE_CTX_BUSY            (1u << 0)       /* an access is under way */
 #define DMIRAGE_CTX_FAULT           (1u << 1)       /* waits for an answer */
 #define DMIRAGE_CTX_HELD            (1u << 2)       /* an access is held */
-#define DMIRAGE_CTX_CQ_FULL         (1u << 3)       /* waits for room in the CQ */
+#define DMIRAGE_CTX_CQ_FULL         (1u << 3)       /* waits for CQ room */
 
 #define DMIRAGE_CTX_ERR_DOORBELL    (1u << 0)       /* impossible index */
 #define DMIRAGE_CTX_ERR_RING        (1u << 1)       /* DMA to a ring failed:

@@ -123,14 +123,13 @@ static const VMStateDescription dmirage_vmstate = {
     .unmigratable = 1,
 };
 
-static DMIRAGE_CONST Property dmirage_properties[] = {
+/* suspect-ms: how long an entry may be absent before that is a violation. */
+static DMIRAGE_CONST Property dmirage_properties[] = DMIRAGE_PROPERTIES(
     DEFINE_PROP_UINT32("iotlb-entries", DmirageState, iotlb_entries, 1024),
     DEFINE_PROP_UINT32("iotlb-ways", DmirageState, iotlb_ways, 4),
-    /* How long an entry may be absent before that is a violation. */
     DEFINE_PROP_UINT32("suspect-ms", DmirageState, suspect_ms, 200),
-    DEFINE_PROP_BOOL("oracle", DmirageState, oracle, true),
-    DMIRAGE_PROPERTY_END
-};
+    DEFINE_PROP_BOOL("oracle", DmirageState, oracle, true)
+);
 
 static void dmirage_class_init(ObjectClass *klass, DMIRAGE_CONST void *data)
 {

@@ -47,7 +47,7 @@ bool dmirage_queue_push(DmirageState *s, DmirageQueue *q, void *entry,
     if (!dmirage_dma_write(s, addr, entry, size - sizeof(seq))) {
         return false;
     }
-    smp_wmb();      /* pairs with the read barrier after a reader's test of seq */
+    smp_wmb();      /* pairs with a read barrier after the reader's test */
     if (!dmirage_dma_write(s, addr + size - sizeof(seq), &seq, sizeof(seq))) {
         return false;
     }

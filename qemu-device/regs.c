@@ -373,7 +373,8 @@ static void regs_write(void *opaque, hwaddr addr, uint64_t value,
                        unsigned size)
 {
     DmirageState *s = opaque;
-    DmirageContext *c;
+    DmirageContext *c = ctx_at(s, addr, DMIRAGE_CTX_BASE);
+    DmirageContext *doorbell = ctx_at(s, addr, DMIRAGE_DB_BASE);
     unsigned shift;
 
     trace_dmirage_reg_write(addr, size, value);
@@ -388,10 +389,10 @@ static void regs_write(void *opaque, hwaddr addr, uint64_t value,
         } else {
             store(&r, size, shift, value);
         }
-    } else if ((c = ctx_at(s, addr, DMIRAGE_CTX_BASE))) {
+    } else if (c) {
         ctx_write(s, c, addr, value);
-    } else if ((c = ctx_at(s, addr, DMIRAGE_DB_BASE))) {
-        dmirage_ctx_doorbell(s, c, addr % DMIRAGE_PAGE, value);
+    } else if (doorbell) {
+        dmirage_ctx_doorbell(s, doorbell, addr % DMIRAGE_PAGE, value);
     } else {
         global_write(s, addr, value);
     }
