@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0
+#define _GNU_SOURCE
+#include <stdlib.h>
+#include <time.h>
+
+#include "common.h"
+
+#define HUGE_PAGES	12
+
+#define FAIL(...) ktap_fail(file, line, __VA_ARGS__)
+
+struct dmirage *open_context_at(const char *file, int line,
+				unsigned int sq_entries,
+				unsigned int cq_entries)
+{
+	const struct dmirage_open_opts opts = {
+		.sq_entries = sq_entries, .cq_entries = cq_entries,
+	};
+	struct dmirage *d;
+	int err;
+
+	err = dmirage_open(NULL, &opts, &d);
+	if (err) {
+		FAIL("dmirage_open: %s", strerror(-err));
+		ktap_end();
+	}
+	return d;
+}
+
+struct dmirage_info get_info(struct dmirage *d)
+{
+	struct dmirage_info info;
+
+	ASSERT_OK(dmirage_get_info(d, &info));
+	return info;
+}
+
+struct dmirage_counters get_counters(struct dmirage *d)
+{
+	struct dmirage_counters c;
+
+	ASSERT_OK(dmirage_get_counters(d, DMIRAGE_SCOPE_CONTEXT, &c));
+	return c;
+}
+
+void expect_clean_at(const char *file, int line, struct dmirage *d)
+{
+	struct dmirage_counters c = get_counters(d);
+	char report[DMIRAGE_REPORT_MAX], *text, *next;
+	struct dmirage_violation v;
+	int got;
+
+	if (!c.checks)
+		FAIL("the oracle compared nothing");
+	if (c.violations)
+		FAIL("%llu violations", c.violations);
+	got = dmirage_read_violations(d, &v, 1, c.violations ? 1000 : 0);
+	if (got < 0)
+		FAIL("dmirage_read_violations: %s", strerror(-got));
+	if (got <= 0)
+		return;
+	FAIL("a violation record:");
+	dmirage_format_violation(&v, report, sizeof(report));
+	for (text = report; text && *text; text = next) {
+		next = strchr(text, '\n');
+		if (next)
+			*next++ = '\0';
+		ktap_note("  %s", text);
+	}
+}
+
+struct dmirage_cqe run_op_at(const char *file, int line, struct dmirage *d,
+			     const struct dmirage_sqe *sqe)
+{
+	struct dmirage_cqe cqe;
+	int err;
+
+	err = dmirage_run(d, sqe, &cqe, OP_TIMEOUT_MS);
+	if (err) {
+		FAIL("%s: no completion: %s", dmirage_op_str(sqe->opcode),
+		     strerror(-err));
+		ktap_end();
+	}
+	if (cqe.cookie != sqe->cookie)
+		FAIL("cookie 0x%llx instead of 0x%llx", cqe.cookie,
+		     sqe->cookie);
+	return cqe;
+}
+
+void expect_op_at(const char *file, int line, struct dmirage *d,
+		  const struct dmirage_sqe *sqe, unsigned int status)
+{
+	struct dmirage_cqe cqe = run_op_at(file, line, d, sqe);
+
+	if (cqe.status != status)
+		FAIL("%s: %s (detail %u, addr 0x%llx) instead of %s",
+		     dmirage_op_str(sqe->opcode),
+		     dmirage_status_str(cqe.status), cqe.detail, cqe.addr,
+		     dmirage_status_str(status));
+}
+
+void dev_write_at(const char *file, int line, struct dmirage *d, void *dst,
+		  u64 value)
+{
+	struct dmirage_sqe sqe;
+
+	dmirage_prep_write_imm(&sqe, value, dst, value, 8);
+	expect_op_at(file, line, d, &sqe, DMIRAGE_ST_OK);
+}
+
+u64 dev_read_at(const char *file, int line, struct dmirage *d, const void *src)
+{
+	struct dmirage_cqe cqe;
+	struct dmirage_sqe sqe;
+
+	dmirage_prep_read_imm(&sqe, 0x5ead, src, 8);
+	cqe = run_op_at(file, line, d, &sqe);
+	if (cqe.status != DMIRAGE_ST_OK) {
+		FAIL("read of %p: %s (detail %u)", src,
+		     dmirage_status_str(cqe.status), cqe.detail);
+		ktap_end();
+	}
+	return cqe.result;
+}
+
+void expect_fault_at(const char *file, int line, struct dmirage *d,
+		     const void *addr, bool write, int err)
+{
+	struct dmirage_cqe cqe;
+	struct dmirage_sqe sqe;
+
+	if (write)
+		dmirage_prep_write_imm(&sqe, 1, (void *)addr, 0xbadbad, 8);
+	else
+		dmirage_prep_read_imm(&sqe, 1, addr, 8);
+	cqe = run_op_at(file, line, d, &sqe);
+	if (cqe.status != DMIRAGE_ST_FAULT || cqe.detail != err ||
+	    cqe.addr != (u64)(uintptr_t)addr)
+		FAIL("%s of %p: %s, detail %u, addr 0x%llx instead of fault, detail %d",
+		     write ? "write" : "read", addr,
+		     dmirage_status_str(cqe.status), cqe.detail, cqe.addr,
+		     err);
+}
+
+void reserve_huge_pages(void)
+{
+	int node;
+
+	atexit(probe_restore);
+	for (node = 0; node < 2; node++) {
+		if (probe_hugetlb_reserve(node, HUGE_PAGES))
+			ktap_note("%s", probe_why());
+	}
+	if (probe_thp_enable())
+		ktap_note("%s", probe_why());
+}
+
+struct probe_mem get_mem_at(const char *file, int line, enum probe_kind kind,
+			    size_t len)
+{
+	struct probe_mem mem;
+
+	if (probe_mem_get(&mem, kind, len, 0)) {
+		FAIL("no memory of kind %s: %s", probe_kind_str(kind),
+		     probe_why());
+		ktap_end();
+	}
+	return mem;
+}
+
+u64 frame_at(const char *file, int line, const void *addr)
+{
+	struct probe_page page;
+
+	if (probe_page(addr, &page)) {
+		FAIL("%s", probe_why());
+		ktap_end();
+	}
+	if (!page.present) {
+		FAIL("nothing is mapped at %p", addr);
+		ktap_end();
+	}
+	return page.frame;
+}
+
+void move_mem_at(const char *file, int line, const struct probe_mem *mem,
+		 int node)
+{
+	u64 first = frame_at(file, line, mem->addr);
+	u64 last = frame_at(file, line, mem->addr + mem->len - 1);
+
+	if (probe_mem_move(mem, node) || probe_mem_verify(mem, node)) {
+		FAIL("%s", probe_why());
+		ktap_end();
+	}
+	if (frame_at(file, line, mem->addr) == first ||
+	    frame_at(file, line, mem->addr + mem->len - 1) == last) {
+		FAIL("moved to node %d, and has the same frames as before",
+		     node);
+		ktap_end();
+	}
+}
+
+u64 now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (u64)ts.tv_sec * 1000 + (u64)ts.tv_nsec / 1000000;
+}
+
+void sleep_ms(unsigned int ms)
+{
+	struct timespec ts = {
+		.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L,
+	};
+
+	while (nanosleep(&ts, &ts) && errno == EINTR)
+		;
+}

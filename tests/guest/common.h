@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the guest tests have in common: a context, single operations with a
+ * time limit, counters, and a stale translation on demand.
+ *
+ * The functions end the test when what they do does not work at all; the
+ * macros give them the caller's place in the source.
+ */
+#ifndef DMIRAGE_TEST_COMMON_H
+#define DMIRAGE_TEST_COMMON_H
+
+#include <errno.h>
+
+#include "ktap.h"
+#include "libdmirage.h"
+#include "probe.h"
+
+#define OP_TIMEOUT_MS	5000
+
+#define FAULT_MODE_FIRST_PAGE	"inval-first-page"
+
+/* ---- Contexts ---------------------------------------------------------- */
+
+struct dmirage *open_context_at(const char *file, int line,
+				unsigned int sq_entries,
+				unsigned int cq_entries);
+
+#define open_context() open_context_at(__FILE__, __LINE__, 0, 0)
+#define open_context_rings(sq, cq) open_context_at(__FILE__, __LINE__, sq, cq)
+
+struct dmirage_info get_info(struct dmirage *d);
+
+/* Of the handle's context. */
+struct dmirage_counters get_counters(struct dmirage *d);
+
+/* No violation was counted or recorded, and the oracle did look. */
+void expect_clean_at(const char *file, int line, struct dmirage *d);
+
+#define expect_clean(d) expect_clean_at(__FILE__, __LINE__, d)
+
+/* ---- Operations -------------------------------------------------------- */
+
+/* Carry it out; ends the test if no completion comes. */
+struct dmirage_cqe run_op_at(const char *file, int line, struct dmirage *d,
+			     const struct dmirage_sqe *sqe);
+
+/* Carry it out and expect a status; a FAULT of any errno. */
+void expect_op_at(const char *file, int line, struct dmirage *d,
+		  const struct dmirage_sqe *sqe, unsigned int status);
+
+/* 8 bytes by the device. */
+void dev_write_at(const char *file, int line, struct dmirage *d, void *dst,
+		  u64 value);
+u64 dev_read_at(const char *file, int line, struct dmirage *d, const void *src);
+
+/* Expect that 8 bytes cannot be accessed: FAULT at the address, with @err. */
+void expect_fault_at(const char *file, int line, struct dmirage *d,
+		     const void *addr, bool write, int err);
+
+#define run_op(d, sqe) run_op_at(__FILE__, __LINE__, d, sqe)
+#define expect_op(d, sqe, status) \
+	expect_op_at(__FILE__, __LINE__, d, sqe, status)
+#define dev_write(d, dst, value) dev_write_at(__FILE__, __LINE__, d, dst, value)
+#define dev_read(d, src) dev_read_at(__FILE__, __LINE__, d, src)
+#define expect_read_fault(d, addr, err) \
+	expect_fault_at(__FILE__, __LINE__, d, addr, false, err)
+#define expect_write_fault(d, addr, err) \
+	expect_fault_at(__FILE__, __LINE__, d, addr, true, err)
+
+/* 8 bytes by the CPU. */
+static inline void cpu_write(void *dst, u64 value)
+{
+	*(volatile u64 *)dst = value;
+}
+
+static inline u64 cpu_read(const void *src)
+{
+	return *(const volatile u64 *)src;
+}
+
+/* ---- Memory ------------------------------------------------------------ */
+
+/* For ktap_main(): huge pages for probe_mem_get() on nodes 0 and 1. */
+void reserve_huge_pages(void);
+
+/* Memory of a kind on node 0, verified. */
+struct probe_mem get_mem_at(const char *file, int line, enum probe_kind kind,
+			    size_t len);
+
+#define get_mem(kind, len) get_mem_at(__FILE__, __LINE__, kind, len)
+
+/* Physical address of the frame at @addr; ends the test if there is none. */
+u64 frame_at(const char *file, int line, const void *addr);
+
+#define frame_of(addr) frame_at(__FILE__, __LINE__, addr)
+
+/* Move it and verify that it is there, is still of its kind and got new frames. */
+void move_mem_at(const char *file, int line, const struct probe_mem *mem,
+		 int node);
+
+#define move_mem(mem, node) move_mem_at(__FILE__, __LINE__, mem, node)
+
+/* ---- Time -------------------------------------------------------------- */
+
+u64 now_ms(void);
+void sleep_ms(unsigned int ms);
+
+#endif /* DMIRAGE_TEST_COMMON_H */

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Runs tests in child processes and prints KTAP.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ktap.h"
+
+#define STATUS_PASS	0
+#define STATUS_FAIL	1
+#define STATUS_SKIP	77
+
+/* How long a killed test may take to go away. */
+#define KILL_LIMIT_MS	10000
+
+/* A failing loop must not flood the log. */
+#define MAX_FAILURES	20
+
+/* Shared between the program and the child that runs the test. */
+struct shared {
+	char skip[200];
+};
+
+static struct shared *shared;
+
+static atomic_int failures;
+
+static void line(const char *prefix, const char *fmt, va_list args)
+{
+	char text[1024];
+
+	vsnprintf(text, sizeof(text), fmt, args);
+	/* One write per line, whichever thread it comes from. */
+	flockfile(stdout);
+	printf("# %s%s\n", prefix, text);
+	fflush(stdout);
+	funlockfile(stdout);
+}
+
+void ktap_note(const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	line("", fmt, args);
+	va_end(args);
+}
+
+void ktap_fail(const char *file, int where, const char *fmt, ...)
+{
+	const char *base = strrchr(file, '/');
+	char prefix[100];
+	va_list args;
+	int n;
+
+	n = atomic_fetch_add(&failures, 1);
+	if (n == MAX_FAILURES)
+		ktap_note("more failures are not shown");
+	if (n >= MAX_FAILURES)
+		return;
+	snprintf(prefix, sizeof(prefix), "%s:%d: ", base ? base + 1 : file,
+		 where);
+	va_start(args, fmt);
+	line(prefix, fmt, args);
+	va_end(args);
+}
+
+void ktap_end(void)
+{
+	fflush(stdout);
+	_exit(atomic_load(&failures) ? STATUS_FAIL : STATUS_PASS);
+}
+
+void ktap_skip(const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(shared->skip, sizeof(shared->skip), fmt, args);
+	va_end(args);
+	fflush(stdout);
+	_exit(atomic_load(&failures) ? STATUS_FAIL : STATUS_SKIP);
+}
+
+u64 ktap_seed(void)
+{
+	const char *env = getenv("DMIRAGE_SEED");
+	u64 seed = 0;
+
+	if (env)
+		seed = strtoull(env, NULL, 0);
+	else if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) < 0)
+		seed = (u64)time(NULL);
+	ktap_note("DMIRAGE_SEED=0x%llx", seed);
+	return seed;
+}
+
+/* splitmix64 */
+u64 ktap_random(struct ktap_random *r)
+{
+	u64 z = r->state += 0x9e3779b97f4a7c15ull;
+
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
+	return z ^ (z >> 31);
+}
+
+u64 ktap_below(struct ktap_random *r, u64 n)
+{
+	return ktap_random(r) % n;
+}
+
+static void run_child(const struct ktap_test *test)
+{
+	setpgid(0, 0);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	test->run(test->arg);
+	ktap_end();
+}
+
+/* Wait for the end of a child; false if it has not come in time. */
+static bool wait_end(int pidfd, pid_t pid, unsigned int ms, int *status)
+{
+	struct pollfd pfd = { .fd = pidfd, .events = POLLIN };
+	int ready;
+
+	do {
+		ready = poll(&pfd, 1, (int)ms);
+	} while (ready < 0 && errno == EINTR);
+	if (ready <= 0)
+		return false;
+	waitpid(pid, status, 0);
+	return true;
+}
+
+/* Return the status of the test. */
+static int run_test(const struct ktap_test *test)
+{
+	unsigned int limit = test->limit ? test->limit : KTAP_LIMIT_S;
+	int pidfd, status = 0, ret = STATUS_FAIL;
+	pid_t pid;
+
+	shared->skip[0] = '\0';
+	fflush(stdout);
+	pid = fork();
+	if (pid < 0) {
+		ktap_note("fork: %s", strerror(errno));
+		return STATUS_FAIL;
+	}
+	if (!pid)
+		run_child(test);
+	setpgid(pid, pid);
+	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (wait_end(pidfd, pid, limit * 1000, &status)) {
+		if (WIFSIGNALED(status))
+			ktap_note("%s: ended by signal %d (%s)", test->name,
+				  WTERMSIG(status), strsignal(WTERMSIG(status)));
+		else if (WEXITSTATUS(status) == STATUS_PASS ||
+			 WEXITSTATUS(status) == STATUS_SKIP)
+			ret = WEXITSTATUS(status);
+		else if (WEXITSTATUS(status) != STATUS_FAIL)
+			ktap_note("%s: ended with status %d", test->name,
+				  WEXITSTATUS(status));
+		/* What it started and left behind. */
+		kill(-pid, SIGKILL);
+	} else {
+		ktap_note("%s: killed at its time limit of %u s", test->name,
+			  limit);
+		kill(-pid, SIGKILL);
+		if (!wait_end(pidfd, pid, KILL_LIMIT_MS, &status)) {
+			ktap_note("%s: cannot be killed", test->name);
+			/* What follows would only hang as well. */
+			printf("Bail out! %s cannot be killed\n", test->name);
+			fflush(stdout);
+			_exit(STATUS_FAIL);
+		}
+	}
+	close(pidfd);
+	return ret;
+}
+
+static bool wanted(const struct ktap_test *test, int argc, char **argv)
+{
+	int i;
+
+	for (i = 1; i < argc; i++) {
+		if (strstr(test->name, argv[i]))
+			return true;
+	}
+	return argc < 2;
+}
+
+int ktap_main(int argc, char **argv, const struct ktap_test *tests, size_t n,
+	      void (*before)(void))
+{
+	size_t i, number = 0, total = 0, failed = 0, skipped = 0;
+
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (shared == MAP_FAILED) {
+		perror("mmap");
+		return STATUS_FAIL;
+	}
+	for (i = 0; i < n; i++)
+		total += wanted(&tests[i], argc, argv);
+	printf("KTAP version 1\n1..%zu\n", total);
+	fflush(stdout);
+	if (before)
+		before();
+
+	for (i = 0; i < n; i++) {
+		if (!wanted(&tests[i], argc, argv))
+			continue;
+		number++;
+		switch (run_test(&tests[i])) {
+		case STATUS_PASS:
+			printf("ok %zu %s\n", number, tests[i].name);
+			break;
+		case STATUS_SKIP:
+			printf("ok %zu %s # SKIP %s\n", number, tests[i].name,
+			       shared->skip);
+			skipped++;
+			break;
+		default:
+			printf("not ok %zu %s\n", number, tests[i].name);
+			failed++;
+		}
+		fflush(stdout);
+	}
+	if (failed)
+		return STATUS_FAIL;
+	return number && skipped == number ? STATUS_SKIP : STATUS_PASS;
+}

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * libdmirage: work with a dmirage device from user space.
+ *
+ * Concepts
+ *
+ *   A *handle* (struct dmirage) is an open device file, and with it one
+ *   context: the device's view of the address space of the calling process.
+ *   Any address that the process may use, an operation may name; nothing is
+ *   registered and nothing is pinned.
+ *
+ *   An *operation* is a struct dmirage_sqe, filled in by a dmirage_prep_*()
+ *   helper.  dmirage_submit() puts it into the submission ring, and
+ *   dmirage_poll() or dmirage_wait() take its struct dmirage_cqe from the
+ *   completion ring; neither makes a system call.  Operations of one handle
+ *   are carried out one after the other, and complete in that order.  The
+ *   cookie of an operation comes back in its completion.
+ *
+ *   A *violation* is a device access through a translation that the process
+ *   does not have (any more).  dmirage_read_violations() returns the records,
+ *   dmirage_format_violation() writes one out as a report.
+ *
+ * Errors: every function that can fail returns a negative errno.  That an
+ * operation failed is no error of the function that fetched its completion:
+ * look at dmirage_cqe.status.
+ *
+ * Threads: a handle is for one thread at a time.  Apart from that,
+ * dmirage_get_info(), dmirage_get_counters(), dmirage_fd() and (one thread at
+ * a time) dmirage_read_violations() may run at any time before
+ * dmirage_close().  Different handles are independent.  Functions without a
+ * handle are safe everywhere.
+ *
+ * Processes: a handle belongs to the address space that opened it.  After
+ * fork() the child has no rings, and may do nothing with its copy of the
+ * handle but dmirage_close() it.
+ *
+ * The library and its users run on little-endian machines, as the device does.
+ */
+#ifndef LIBDMIRAGE_H
+#define LIBDMIRAGE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dmirage.h"
+#include "dmirage_hw.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct dmirage;
+
+/* ---- Handles ---------------------------------------------------------- */
+
+#define DMIRAGE_OPEN_NO_CONTEXT	(1u << 0)
+
+/**
+ * struct dmirage_open_opts - what dmirage_open() may be asked for
+ * @sq_entries: submission ring, a power of two, 2..info.ring_entries; 0: 256
+ * @cq_entries: completion ring, likewise; 0: as many as @sq_entries
+ * @flags:      DMIRAGE_OPEN_NO_CONTEXT: only look at the device; the handle
+ *              has no rings and takes no context
+ * @reserved:   0
+ */
+struct dmirage_open_opts {
+	unsigned int sq_entries;
+	unsigned int cq_entries;
+	unsigned int flags;
+	unsigned int reserved;
+};
+
+/**
+ * dmirage_find() - the device file with the lowest number
+ * @path: gets "/dev/dmirageN"
+ *
+ * Return: 0, or -ENODEV none is there; -ENAMETOOLONG @size; what opendir()
+ * fails with.
+ */
+int dmirage_find(char *path, size_t size);
+
+/**
+ * dmirage_open() - open a device and start a context
+ * @path: the device file; NULL: what dmirage_find() finds
+ * @opts: NULL: all defaults
+ * @out:  the handle; not written on failure
+ *
+ * Return: 0, or -ENODEV no device file is there; -EPROTO the driver speaks
+ * another version of the interface; -EINVAL @opts; -ENOSPC the device has no
+ * context left; what open() and DMIRAGE_IOC_SETUP (dmirage.h) fail with.
+ */
+int dmirage_open(const char *path, const struct dmirage_open_opts *opts,
+		 struct dmirage **out);
+
+/**
+ * dmirage_close() - end the context and free the handle
+ * @d: may be NULL
+ *
+ * Operations under way end without a completion; when this returns, the device
+ * no longer touches the process's memory on behalf of this handle.
+ */
+void dmirage_close(struct dmirage *d);
+
+/**
+ * dmirage_fd() - the device file, for poll()
+ *
+ * POLLIN: there is a violation to read.  Reading is left to
+ * dmirage_read_violations().
+ */
+int dmirage_fd(const struct dmirage *d);
+
+/**
+ * dmirage_get_info() - ask the driver what the device is and can do
+ *
+ * Return: 0, or -EPERM in another process than the one that opened @d; -EIO,
+ * -ENODEV the device is broken or gone.
+ */
+int dmirage_get_info(const struct dmirage *d, struct dmirage_info *info);
+
+/**
+ * dmirage_get_counters() - read the counters of a context or of the device
+ * @scope: DMIRAGE_SCOPE_*
+ *
+ * The counters of a handle without a context are 0.
+ *
+ * Return: 0, or -EINVAL @scope; -EPERM, -EIO, -ENODEV as dmirage_get_info().
+ */
+int dmirage_get_counters(const struct dmirage *d, unsigned int scope,
+			 struct dmirage_counters *c);
+
+/* ---- Operations ------------------------------------------------------- */
+
+/* len bytes from src to dst; undefined if dst lies within (src, src + len). */
+void dmirage_prep_copy(struct dmirage_sqe *sqe, uint64_t cookie, void *dst,
+		       const void *src, uint64_t len);
+
+/* len bytes at dst with the 8-byte pattern, repeated from dst on. */
+void dmirage_prep_fill(struct dmirage_sqe *sqe, uint64_t cookie, void *dst,
+		       uint64_t pattern, uint64_t len);
+
+/* The value of len = 1, 2, 4 or 8 bytes at src, to the completion's result. */
+void dmirage_prep_read_imm(struct dmirage_sqe *sqe, uint64_t cookie,
+			   const void *src, uint64_t len);
+
+/* The len = 1, 2, 4 or 8 low bytes of value, to dst. */
+void dmirage_prep_write_imm(struct dmirage_sqe *sqe, uint64_t cookie,
+			    void *dst, uint64_t value, uint64_t len);
+
+/* Nothing; completes in its turn. */
+void dmirage_prep_nop(struct dmirage_sqe *sqe, uint64_t cookie);
+
+/**
+ * dmirage_submit() - hand operations to the device
+ * @sqes: @n operations, in order
+ *
+ * Takes as many as there is room for: the submission ring holds what has been
+ * submitted and whose completion has not been fetched.
+ *
+ * Return: how many were taken, 1..@n; 0 if @n is 0; -EAGAIN no room for any;
+ * -EINVAL the handle has no context.
+ */
+int dmirage_submit(struct dmirage *d, const struct dmirage_sqe *sqes,
+		   unsigned int n);
+
+/**
+ * dmirage_poll() - fetch completions that are there, without waiting
+ * @cqes: room for @n of them
+ *
+ * Return: how many were fetched, 0..@n; -EINVAL the handle has no context.
+ */
+int dmirage_poll(struct dmirage *d, struct dmirage_cqe *cqes, unsigned int n);
+
+/**
+ * dmirage_wait() - fetch one completion, waiting for it
+ * @cqe:        may be NULL
+ * @timeout_ms: 0: do not wait; negative: for ever
+ *
+ * Gives up the processor while it waits, since whoever resolves the device's
+ * page faults may need it.
+ *
+ * Return: 0, or -ETIMEDOUT; -EINVAL the handle has no context.
+ */
+int dmirage_wait(struct dmirage *d, struct dmirage_cqe *cqe, int timeout_ms);
+
+/**
+ * dmirage_run() - carry out one operation
+ * @cqe:        its completion; NULL: any status but OK is reported as -EIO
+ * @timeout_ms: as for dmirage_wait()
+ *
+ * Return: 0 when it has completed, whatever its status; -EBUSY others are
+ * under way on this handle; -ETIMEDOUT (it is under way still, and its
+ * completion is for dmirage_wait() to fetch); -EIO, -EINVAL.
+ */
+int dmirage_run(struct dmirage *d, const struct dmirage_sqe *sqe,
+		struct dmirage_cqe *cqe, int timeout_ms);
+
+/**
+ * dmirage_in_flight() - operations submitted and not yet fetched as completed
+ */
+unsigned int dmirage_in_flight(const struct dmirage *d);
+
+/* ---- Violations ------------------------------------------------------- */
+
+/**
+ * dmirage_read_violations() - fetch violation records, oldest first
+ * @v:          room for @n of them
+ * @timeout_ms: for the first one; 0: do not wait; negative: for ever
+ *
+ * Return: how many were fetched; 0 if none came in time; -EINVAL @n is 0 or
+ * the handle has no context; -EPERM, -EIO, -ENODEV as dmirage_get_info();
+ * -EINTR a signal came while waiting.
+ */
+int dmirage_read_violations(struct dmirage *d, struct dmirage_violation *v,
+			    unsigned int n, int timeout_ms);
+
+/**
+ * dmirage_format_violation() - write a record out as a report of several lines
+ * @buf: gets the text, null-terminated, cut if it does not fit
+ * @size: of @buf; DMIRAGE_REPORT_MAX is always enough
+ *
+ * Return: the length of the whole text, as snprintf() does.
+ */
+int dmirage_format_violation(const struct dmirage_violation *v, char *buf,
+			     size_t size);
+
+#define DMIRAGE_REPORT_MAX	2048
+
+/* ---- Names ------------------------------------------------------------ */
+
+/* Short names in lower case, "unknown" for what is not known; never NULL. */
+const char *dmirage_status_str(unsigned int status);
+const char *dmirage_violation_str(unsigned int kind);
+const char *dmirage_op_str(unsigned int opcode);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* LIBDMIRAGE_H */

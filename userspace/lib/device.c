@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Handles: open, close, and what the driver tells about a device.
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+#define DEFAULT_ENTRIES	256
+
+int dmirage_find(char *path, size_t size)
+{
+	unsigned int n, lowest = 0;
+	struct dirent *entry;
+	bool found = false;
+	char rest;
+	DIR *dir;
+
+	dir = opendir("/dev");
+	if (!dir)
+		return -errno;
+	while ((entry = readdir(dir))) {
+		if (sscanf(entry->d_name, "dmirage%u%c", &n, &rest) != 1)
+			continue;
+		if (!found || n < lowest)
+			lowest = n;
+		found = true;
+	}
+	closedir(dir);
+	if (!found)
+		return -ENODEV;
+	if ((size_t)snprintf(path, size, "/dev/dmirage%u", lowest) >= size)
+		return -ENAMETOOLONG;
+	return 0;
+}
+
+static int map_part(int fd, uint64_t offset, uint64_t bytes, int prot,
+		    void **out)
+{
+	void *p;
+	int err;
+
+	p = mmap(NULL, bytes, prot, MAP_SHARED, fd, (off_t)offset);
+	if (p == MAP_FAILED)
+		return -errno;
+	/* A child must not ring the parent's doorbell. */
+	if (madvise(p, bytes, MADV_DONTFORK)) {
+		err = -errno;
+		munmap(p, bytes);
+		return err;
+	}
+	*out = p;
+	return 0;
+}
+
+static void unmap_parts(struct dmirage *d)
+{
+	if (d->sq)
+		munmap(d->sq, d->setup.sq_bytes);
+	if (d->cq)
+		munmap((void *)d->cq, d->setup.cq_bytes);
+	if (d->db)
+		munmap((void *)d->db, d->setup.db_bytes);
+}
+
+static int start_context(struct dmirage *d, const struct dmirage_open_opts *o)
+{
+	struct dmirage_setup *s = &d->setup;
+	void *p;
+	int err;
+
+	s->sq_entries = o->sq_entries ? o->sq_entries : DEFAULT_ENTRIES;
+	s->cq_entries = o->cq_entries ? o->cq_entries : s->sq_entries;
+	if (ioctl(d->fd, DMIRAGE_IOC_SETUP, s)) {
+		s->sq_entries = 0;
+		return -errno;
+	}
+
+	err = map_part(d->fd, s->sq_offset, s->sq_bytes, PROT_READ | PROT_WRITE,
+		       &p);
+	if (err)
+		return err;
+	d->sq = p;
+	err = map_part(d->fd, s->cq_offset, s->cq_bytes, PROT_READ, &p);
+	if (err)
+		return err;
+	d->cq = p;
+	err = map_part(d->fd, s->db_offset, s->db_bytes, PROT_READ | PROT_WRITE,
+		       &p);
+	if (err)
+		return err;
+	d->db = p;
+	return 0;
+}
+
+int dmirage_open(const char *path, const struct dmirage_open_opts *opts,
+		 struct dmirage **out)
+{
+	struct dmirage_open_opts o = { 0 };
+	struct dmirage_info info;
+	struct dmirage *d;
+	char first[32];
+	int err;
+
+	if (opts)
+		o = *opts;
+	if ((o.flags & ~DMIRAGE_OPEN_NO_CONTEXT) || o.reserved)
+		return -EINVAL;
+	if (!path) {
+		err = dmirage_find(first, sizeof(first));
+		if (err)
+			return err;
+		path = first;
+	}
+
+	d = calloc(1, sizeof(*d));
+	if (!d)
+		return -ENOMEM;
+	d->owner = getpid();
+	d->fd = open(path, O_RDWR | O_CLOEXEC);
+	if (d->fd < 0) {
+		err = -errno;
+		goto err_free;
+	}
+	err = dmirage_get_info(d, &info);
+	if (err)
+		goto err_close;
+	if (info.abi_version != DMIRAGE_ABI_VERSION) {
+		err = -EPROTO;
+		goto err_close;
+	}
+	if (!(o.flags & DMIRAGE_OPEN_NO_CONTEXT)) {
+		err = start_context(d, &o);
+		if (err)
+			goto err_unmap;
+	}
+	*out = d;
+	return 0;
+
+err_unmap:
+	unmap_parts(d);
+err_close:
+	close(d->fd);
+err_free:
+	free(d);
+	return err;
+}
+
+void dmirage_close(struct dmirage *d)
+{
+	if (!d)
+		return;
+	/*
+	 * In a forked child nothing is mapped (MADV_DONTFORK), and something
+	 * else may be there by now.
+	 */
+	if (d->owner == getpid())
+		unmap_parts(d);
+	close(d->fd);
+	free(d);
+}
+
+int dmirage_fd(const struct dmirage *d)
+{
+	return d->fd;
+}
+
+int dmirage_get_info(const struct dmirage *d, struct dmirage_info *info)
+{
+	return ioctl(d->fd, DMIRAGE_IOC_INFO, info) ? -errno : 0;
+}
+
+int dmirage_get_counters(const struct dmirage *d, unsigned int scope,
+			 struct dmirage_counters *c)
+{
+	*c = (struct dmirage_counters){ .scope = scope };
+	return ioctl(d->fd, DMIRAGE_IOC_COUNTERS, c) ? -errno : 0;
+}

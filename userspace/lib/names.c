@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Names of the numbers in the interface.
+ */
+#include <stddef.h>
+
+#include "libdmirage.h"
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+static const char *const statuses[] = {
+	[DMIRAGE_ST_OK] = "ok",
+	[DMIRAGE_ST_BAD_OPCODE] = "bad opcode",
+	[DMIRAGE_ST_BAD_FIELD] = "bad field",
+	[DMIRAGE_ST_BAD_LENGTH] = "bad length",
+	[DMIRAGE_ST_BAD_ADDRESS] = "bad address",
+	[DMIRAGE_ST_FAULT] = "fault",
+	[DMIRAGE_ST_FAULT_LIMIT] = "fault limit",
+	[DMIRAGE_ST_DMA_ERROR] = "dma error",
+	[DMIRAGE_ST_TABLE_ERROR] = "table error",
+	[DMIRAGE_ST_DOORBELL] = "bad doorbell",
+};
+
+static const char *const violations[] = {
+	[DMIRAGE_VIOL_NONE] = "none",
+	[DMIRAGE_VIOL_FRAME] = "stale frame",
+	[DMIRAGE_VIOL_ABSENT] = "stale translation",
+	[DMIRAGE_VIOL_WRITE] = "stale write permission",
+};
+
+static const char *const ops[] = {
+	[DMIRAGE_OP_NOP] = "nop",
+	[DMIRAGE_OP_COPY] = "copy",
+	[DMIRAGE_OP_FILL] = "fill",
+	[DMIRAGE_OP_READ_IMM] = "read_imm",
+	[DMIRAGE_OP_WRITE_IMM] = "write_imm",
+};
+
+_Static_assert(ARRAY_SIZE(statuses) == DMIRAGE_ST_MAX, "a name per status");
+_Static_assert(ARRAY_SIZE(violations) == DMIRAGE_VIOL_MAX, "a name per kind");
+
+static const char *name(const char *const *names, size_t n, unsigned int i)
+{
+	return i < n && names[i] ? names[i] : "unknown";
+}
+
+const char *dmirage_status_str(unsigned int status)
+{
+	return name(statuses, ARRAY_SIZE(statuses), status);
+}
+
+const char *dmirage_violation_str(unsigned int kind)
+{
+	return name(violations, ARRAY_SIZE(violations), kind);
+}
+
+const char *dmirage_op_str(unsigned int opcode)
+{
+	return name(ops, ARRAY_SIZE(ops), opcode);
+}

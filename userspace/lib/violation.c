@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Violation records: reading them, and writing one out as a report.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+int dmirage_read_violations(struct dmirage *d, struct dmirage_violation *v,
+			    unsigned int n, int timeout_ms)
+{
+	struct pollfd pfd = { .fd = d->fd, .events = POLLIN };
+	ssize_t got;
+	int ready;
+
+	if (!n || !d->sq)
+		return -EINVAL;
+	/* Ask first: read() would wait, and without a limit. */
+	ready = poll(&pfd, 1, timeout_ms);
+	if (ready < 0)
+		return -errno;
+	if (!ready)
+		return 0;
+	/* A device that is broken or gone is readable, too: read() says so. */
+	got = read(d->fd, v, n * sizeof(*v));
+	if (got < 0)
+		return errno == EAGAIN ? 0 : -errno;
+	return (int)((size_t)got / sizeof(*v));
+}
+
+/* A text that grows in a buffer of fixed size, and keeps count beyond it. */
+struct text {
+	char *buf;
+	size_t size;
+	size_t len;
+};
+
+static void add(struct text *t, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void add(struct text *t, const char *fmt, ...)
+{
+	size_t room = t->len < t->size ? t->size - t->len : 0;
+	va_list args;
+	int n;
+
+	va_start(args, fmt);
+	n = vsnprintf(room ? t->buf + t->len : NULL, room, fmt, args);
+	va_end(args);
+	if (n > 0)
+		t->len += (size_t)n;
+}
+
+static void add_size(struct text *t, __u64 bytes)
+{
+	if (bytes >= 1u << 30 && !(bytes & ((1u << 30) - 1)))
+		add(t, "%llu GiB", bytes >> 30);
+	else if (bytes >= 1u << 20 && !(bytes & ((1u << 20) - 1)))
+		add(t, "%llu MiB", bytes >> 20);
+	else if (bytes >= 1u << 10 && !(bytes & ((1u << 10) - 1)))
+		add(t, "%llu KiB", bytes >> 10);
+	else
+		add(t, "%llu byte%s", bytes, bytes == 1 ? "" : "s");
+}
+
+static void add_order(struct text *t, unsigned int order)
+{
+	if (order < 64)
+		add_size(t, 1ull << order);
+	else
+		add(t, "2^%u bytes", order);
+}
+
+static void add_time(struct text *t, __u64 ns)
+{
+	if (ns >= 10000000000ull)
+		add(t, "%.1f s", (double)ns / 1e9);
+	else
+		add(t, "%.3f ms", (double)ns / 1e6);
+}
+
+/* Where the last flush was, seen from the address of the access. */
+static void add_flush(struct text *t, const struct dmirage_violation *v)
+{
+	__u64 end = v->inv_start + v->inv_len;
+
+	if (!v->inv_len) {
+		add(t, "\nThe device was not told to drop anything near this address.\n");
+		return;
+	}
+	if (end < v->inv_start)		/* to the end of the address space */
+		end = 0;
+	add(t, "\nThe last flush near this address came ");
+	add_time(t, v->inv_age_ns);
+	add(t, " before the access, for\n  0x%016llx-0x%016llx (",
+	    v->inv_start, end - 1);
+	add_size(t, v->inv_len);
+	add(t, "): ");
+	if (v->addr < v->inv_start) {
+		add(t, "it begins ");
+		add_size(t, v->inv_start - v->addr);
+		add(t, " behind it\n");
+	} else if (v->addr - v->inv_start < v->inv_len) {
+		if (v->held_age_ns < v->inv_age_ns)
+			add(t, "the translation was loaded after it\n");
+		else
+			add(t, "it did not take this translation away\n");
+	} else if ((v->addr & ~4095ull) <= end) {
+		add(t, "it ends right before this page\n");
+	} else {
+		add(t, "it ends ");
+		add_size(t, (v->addr & ~4095ull) - end);
+		add(t, " before this page\n");
+	}
+}
+
+int dmirage_format_violation(const struct dmirage_violation *v, char *buf,
+			     size_t size)
+{
+	static const char rule[] =
+		"==================================================================\n";
+	struct text t = { .buf = buf, .size = size };
+	__u64 block;
+
+	if (size)
+		buf[0] = '\0';
+	add(&t, "%s", rule);
+	add(&t, "BUG: DMIRAGE: %s in %s\n", dmirage_violation_str(v->kind),
+	    dmirage_op_str(v->opcode));
+	add(&t, "%s of ", v->access_write ? "Write" : "Read");
+	add_size(&t, v->len);
+	add(&t, " at addr 0x%016llx by context %u, cookie 0x%llx\n",
+	    v->addr, v->asid, v->cookie);
+	if (v->pages > 1)
+		add(&t, "%u pages of this access differ; this is the first one.\n",
+		    v->pages);
+
+	add(&t, "\nThe device used   frame 0x%012llx\n  of a ",
+	    v->held_frame);
+	add_order(&t, v->held_order);
+	add(&t, " translation, %s, loaded ",
+	    v->held_write ? "writable" : "read-only");
+	add_time(&t, v->held_age_ns);
+	add(&t, " before the access");
+	if (v->held_order > 12 && v->held_order < 64) {
+		block = v->addr & ((1ull << v->held_order) - 1);
+		add(&t, " (page %llu of %llu)", block >> 12,
+		    1ull << (v->held_order - 12));
+	}
+
+	if (v->cpu_present) {
+		add(&t, "\nThe process has   frame 0x%012llx\n  by a ",
+		    v->cpu_frame);
+		add_order(&t, v->cpu_order);
+		add(&t, " entry, %s (0x%016llx)\n",
+		    v->cpu_write ? "writable" : "read-only", v->cpu_entry);
+	} else {
+		add(&t, "\nThe process has   nothing there\n  (page-table entry 0x%016llx)\n",
+		    v->cpu_entry);
+	}
+	add_flush(&t, v);
+	if (v->lost_before)
+		add(&t, "\n%llu record%s lost before this one.\n",
+		    v->lost_before, v->lost_before == 1 ? " was" : "s were");
+	add(&t, "%s", rule);
+	return (int)t.len;
+}
