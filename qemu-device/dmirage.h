@@ -103,7 +103,8 @@ typedef struct DmirageQueue {
  * @sq: submission ring, @cq: completion ring
  * @has_op: @op is under way
  * @fault_streak: faults of this operation since it last got further
- * @held: @access is stopped at a hold point until @hold_until (host ns)
+ * @held: @access is stopped at a hold point until @hold_until (host us)
+ * @keep: a WAIT does not release it
  * @resumed: @access has left its hold point and is to be carried out
  */
 typedef struct DmirageContext {
@@ -130,6 +131,7 @@ typedef struct DmirageContext {
     DmirageFault fault;
     DmirageAccess access;
     bool held;
+    bool keep;
     bool resumed;
     int64_t hold_until;
 

@@ -162,11 +162,13 @@
  * HOLD.  Writing a point arms it: the next access that reaches the point
  * stops there (one shot, the bit clears, STATUS.HELD sets).  Writing
  * DMIRAGE_HOLD_RELEASE lets it go on; so do a WAIT command that needs it to
- * finish, the end of the context, and HOLD_LIMIT.
+ * finish (unless it was armed with DMIRAGE_HOLD_KEEP), the end of the context,
+ * and HOLD_LIMIT.
  */
 #define DMIRAGE_HOLD_TRANSLATED     (1u << 0)       /* translation latched, data
                                                      * not yet touched */
 #define DMIRAGE_HOLD_POINTS         DMIRAGE_HOLD_TRANSLATED
+#define DMIRAGE_HOLD_KEEP           (1u << 30)  /* a WAIT has to wait for it */
 #define DMIRAGE_HOLD_RELEASE        (1u << 31)
 
 #define DMIRAGE_HOLD_LIMIT_DEFAULT  1000

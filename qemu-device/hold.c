@@ -5,8 +5,10 @@
  *
  * A held access keeps its translations latched, as any access under way; the
  * engine goes on with other contexts.  It is released by the test, by a WAIT
- * that needs it to finish (else the driver would wait for ever), by the end
- * of its context, and by the time limit.
+ * that needs it to finish, by the end of its context, and by the time limit.
+ * A test that wants to see that the driver awaits the WAIT has the access kept:
+ * then the WAIT does not release it, and the limit sees to it that the driver
+ * does not wait for ever.
  */
 #include "dmirage.h"
 
@@ -18,7 +20,8 @@ bool dmirage_hold_reached(DmirageState *s, DmirageContext *c, uint32_t point)
     if (!(c->hold & point)) {
         return false;
     }
-    c->hold &= ~point;
+    c->keep = c->hold & DMIRAGE_HOLD_KEEP;
+    c->hold = 0;
     c->held = true;
     c->hold_until = g_get_monotonic_time() + c->hold_limit * 1000ll;
     trace_dmirage_hold(c->asid, c->access.va[SIDE_SRC],
@@ -38,7 +41,7 @@ void dmirage_hold_release(DmirageState *s, DmirageContext *c)
 
 void dmirage_hold_write(DmirageState *s, DmirageContext *c, uint32_t value)
 {
-    c->hold = value & DMIRAGE_HOLD_POINTS;
+    c->hold = value & ~DMIRAGE_HOLD_RELEASE;
     if (value & DMIRAGE_HOLD_RELEASE) {
         dmirage_hold_release(s, c);
     }

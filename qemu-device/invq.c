@@ -76,7 +76,7 @@ static void release_held(DmirageState *s)
     for (unsigned i = 0; i < DMIRAGE_CONTEXTS; i++) {
         DmirageContext *c = &s->ctx[i];
 
-        for (unsigned side = 0; c->held && side < SIDES; side++) {
+        for (unsigned side = 0; c->held && !c->keep && side < SIDES; side++) {
             if (dmirage_inflight_is_hit(s->inflight, i * SIDES + side)) {
                 dmirage_hold_release(s, c);
             }

@@ -353,7 +353,8 @@ static void ctx_write(DmirageState *s, DmirageContext *c, hwaddr addr,
         c->error &= ~value;
         break;
     case DMIRAGE_CTX_HOLD:
-        if (value & ~(DMIRAGE_HOLD_POINTS | DMIRAGE_HOLD_RELEASE)) {
+        if (value & ~(DMIRAGE_HOLD_POINTS | DMIRAGE_HOLD_KEEP |
+                      DMIRAGE_HOLD_RELEASE)) {
             refuse(s, addr, value);
         } else {
             dmirage_hold_write(s, c, value);

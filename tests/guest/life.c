@@ -531,6 +531,82 @@ static void asid_reuse_close(int arg)
 	EXPECT_GE(reused, 1);
 }
 
+/* ---- Several processes at once --------------------------------------------- */
+
+#define NEIGHBOURS	6
+#define NEIGHBOUR_ROUNDS 100
+
+/*
+ * In a child: memory of its own at the address where the others have theirs,
+ * and a context of its own.  What belongs to another process must never be seen.
+ */
+static int neighbour(size_t len, u64 value, int ready, int go)
+{
+	struct dmirage_counters counters;
+	struct dmirage_cqe cqe;
+	struct dmirage_sqe sqe;
+	struct dmirage *d;
+	unsigned int i;
+	char byte;
+
+	if (mmap(FIXED, len, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != FIXED)
+		return CHILD_OPEN;
+	if (len > PROBE_4K && madvise(FIXED, len, MADV_HUGEPAGE))
+		return CHILD_OPEN;
+	cpu_write(FIXED, value);
+	if (dmirage_open(NULL, NULL, &d))
+		return CHILD_OPEN;
+	if (write(ready, "r", 1) != 1 || read(go, &byte, 1) != 1)
+		return CHILD_OPEN;
+
+	for (i = 0; i < NEIGHBOUR_ROUNDS; i++) {
+		dmirage_prep_read_imm(&sqe, i, FIXED, 8);
+		if (dmirage_run(d, &sqe, &cqe, OP_TIMEOUT_MS) ||
+		    cqe.status != DMIRAGE_ST_OK)
+			return CHILD_OP;
+		if (cqe.result != value + i)
+			return CHILD_VALUE;
+		dmirage_prep_write_imm(&sqe, i, FIXED, value + i + 1, 8);
+		if (dmirage_run(d, &sqe, NULL, OP_TIMEOUT_MS))
+			return CHILD_OP;
+		if (cpu_read(FIXED) != value + i + 1)
+			return CHILD_VALUE;
+	}
+	if (dmirage_get_counters(d, DMIRAGE_SCOPE_CONTEXT, &counters) ||
+	    counters.violations || counters.checks < 2 * NEIGHBOUR_ROUNDS)
+		return CHILD_VALUE;
+	return CHILD_OK;
+}
+
+static void same_address(int kind)
+{
+	int ready[2], go[2];
+	pid_t pid[NEIGHBOURS];
+	unsigned int i;
+	char byte;
+
+	if (kind == PROBE_KIND_THP)
+		ASSERT_PROBE(probe_thp_enable());
+	ASSERT_SYS(pipe(ready));
+	ASSERT_SYS(pipe(go));
+	for (i = 0; i < NEIGHBOURS; i++) {
+		pid[i] = fork();
+		ASSERT(pid[i] >= 0);
+		if (!pid[i])
+			_exit(neighbour(probe_kind_size(kind),
+					0x4e160000ull + 0x10000 * i, ready[1],
+					go[0]));
+	}
+	/* One that fails is not waited for. */
+	close(ready[1]);
+	for (i = 0; i < NEIGHBOURS; i++)
+		ASSERT_EQ(read(ready[0], &byte, 1), 1);
+	ASSERT_EQ(write(go[1], "gggggg", NEIGHBOURS), NEIGHBOURS);
+	for (i = 0; i < NEIGHBOURS; i++)
+		EXPECT_EQ(child_status(pid[i]), CHILD_OK);
+}
+
 static const struct ktap_test tests[] = {
 	{ "fork", in_fork, 0, 0 },
 	{ "parent-exits", outlived, 0, 0 },
@@ -543,6 +619,8 @@ static const struct ktap_test tests[] = {
 	{ "busy-munmap", busy_unmap, 0, 0 },
 	{ "threads", threads, 0, 20 },
 	{ "setup-race", setup_race, 0, 0 },
+	{ "same-address-4k", same_address, PROBE_KIND_4K, 20 },
+	{ "same-address-thp", same_address, PROBE_KIND_THP, 20 },
 	{ "asid-reuse-exit", asid_reuse, 0, 0 },
 	{ "asid-reuse-close", asid_reuse_close, 0, 0 },
 };

@@ -79,10 +79,22 @@ static void expect_not_expired(struct dmirage *d)
 	EXPECT(file_says(d, "gate", "expired", "0"));
 }
 
+static void arm_hold_at(struct dmirage *d, const char *point)
+{
+	ASSERT_PROBE(probe_ctx_write(d, "hold", point));
+	ASSERT(file_says(d, "hold", "", "armed"));
+}
+
 static void arm_hold(struct dmirage *d)
 {
-	ASSERT_PROBE(probe_ctx_write(d, "hold", "translated"));
-	ASSERT(file_says(d, "hold", "", "armed"));
+	arm_hold_at(d, "translated");
+}
+
+/* A flush does not release it, but has to wait for it; the driver for 5 s. */
+static void arm_hold_keep(struct dmirage *d)
+{
+	ASSERT_PROBE(probe_ctx_write(d, "hold_limit_ms", "4000"));
+	arm_hold_at(d, "translated-keep");
 }
 
 static void wait_held(struct dmirage *d)
@@ -273,8 +285,8 @@ static void hold_others(int arg)
 }
 
 /*
- * A write that has latched its translation, and a change of the mapping.  The
- * change must wait until the write is over.
+ * A write that has latched its translation, and a change of the mapping, which
+ * makes the write go on and has to wait until it is over.
  */
 static void held_write(struct dmirage *d, const struct probe_mem *mem, u8 *p,
 		       u64 value, enum change what)
@@ -291,12 +303,36 @@ static void held_write(struct dmirage *d, const struct probe_mem *mem, u8 *p,
 }
 
 /*
- * A migration that does not wait copies the page without the value, which is
- * lost then; or the write finds that its frame is not the process's any more.
- * Who is first after the flush is a race, so it is run some times.
+ * The same, but the write stays where it is: as long as it does, the change
+ * must not be over.  A driver that sends a flush and does not await it is seen
+ * here, whoever is faster.
  */
-#define HELD_MOVES	12
+static void kept_write(struct dmirage *d, const struct probe_mem *mem, u8 *p,
+		       u64 value, enum change what)
+{
+	u64 drained = get_counters(d).drained;
+	struct changer c;
 
+	changer_make(&c, mem, what);
+	arm_hold_keep(d);
+	submit_write(d, p, value);
+	wait_held(d);
+	changer_start(&c);
+	/* The flush has come, and waits. */
+	while (get_counters(d).drained == drained)
+		usleep(1000);
+	usleep(QUIET_MS * 1000);
+	EXPECT(!atomic_load(&c.done));
+	EXPECT(file_says(d, "hold", "", "held"));
+	ASSERT_PROBE(probe_ctx_write(d, "hold", "release"));
+	changer_end(&c);
+	EXPECT_EQ(complete(d).status, DMIRAGE_ST_OK);
+}
+
+/*
+ * A migration that did not wait would copy the page without the value, or the
+ * write would find that its frame is not the process's any more.
+ */
 static void hold_move(int kind)
 {
 	struct probe_mem mem = get_mem(kind, probe_kind_size(kind));
@@ -306,15 +342,16 @@ static void hold_move(int kind)
 	u64 before;
 
 	dev_write(d, p, 1);
-	for (i = 0; i < HELD_MOVES; i++) {
+	for (i = 0; i < 4; i++) {
 		before = frame_of(p);
-		held_write(d, &mem, p, 2 + i, i % 2 ? MOVE_BACK : MOVE);
+		(i < 2 ? kept_write : held_write)(d, &mem, p, 2 + i,
+						  i % 2 ? MOVE_BACK : MOVE);
 		EXPECT_NE(frame_of(p), before);
 		ASSERT_PROBE(probe_mem_verify(&mem, !(i % 2)));
 		EXPECT_EQ(cpu_read(p), 2 + i);
 		EXPECT_EQ(dev_read(d, p), 2 + i);
 	}
-	EXPECT_GE(get_counters(d).drained, HELD_MOVES);
+	EXPECT_GE(get_counters(d).drained, 4);
 	expect_clean(d);
 }
 
@@ -325,7 +362,7 @@ static void hold_change(int what)
 	u8 *p = mem.addr + 64;
 
 	dev_write(d, p, 1);
-	held_write(d, &mem, p, 2, what);
+	kept_write(d, &mem, p, 2, what);
 	EXPECT_GE(get_counters(d).drained, 1);
 	if (what == READ_ONLY) {
 		EXPECT_EQ(cpu_read(p), 2);
