@@ -77,7 +77,7 @@ struct dmirage_info {
  * @sq_offset:      (out) mmap() offset of the submission ring
  * @sq_bytes:       (out) length to map, whole pages; map shared, read-write
  * @cq_offset:      (out) mmap() offset of the completion ring
- * @cq_bytes:       (out) length to map; shared, readable
+ * @cq_bytes:       (out) length to map; shared, read-only
  * @db_offset:      (out) mmap() offset of the doorbell page
  * @db_bytes:       (out) length to map; shared, writable
  * @reserved:       (in) 0
@@ -182,7 +182,7 @@ struct dmirage_counters {
  * @held_frame:  address of the 4 KiB frame that the device used
  * @cpu_frame:   physical address of the frame the process has there, 0 if none
  * @cpu_entry:   the process's page-table entry as it was read
- * @held_age_ns: how long the device had had the translation
+ * @held_age_ns: how old the device's translation was
  * @inv_age_ns:  how long ago the device was last told to drop anything in the
  *               2 MiB block around @addr; valid if @inv_len is not 0
  * @inv_start:   first byte of that flush

@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: GPL-2.0
+/* /dev/dmirageN; see uapi/dmirage.h */
+
+#include <linux/fs.h>
+#include <linux/miscdevice.h>
+#include <linux/mm.h>
+#include <linux/poll.h>
+#include <linux/uaccess.h>
+
+#include "compat.h"
+#include "context.h"
+
+/* Is the caller whom the context is for, and is there a device? */
+static int dmirage_check_caller(struct dmirage_ctx *ctx)
+{
+	/* the context has a reference, so that this is not a newer mm */
+	if (current->mm != ctx->mm)
+		return -EPERM;
+	return READ_ONCE(ctx->dd->gone) ? -ENODEV : 0;
+}
+
+static int dmirage_open(struct inode *inode, struct file *file)
+{
+	/* miscdevice put this there, and its lock keeps the device from going */
+	struct dmirage_dev *dd = container_of(file->private_data,
+					      struct dmirage_dev, misc);
+	struct dmirage_ctx *ctx;
+
+	kref_get(&dd->ref);
+	ctx = dmirage_ctx_create(dd, file->f_mapping);
+	if (IS_ERR(ctx)) {
+		dmirage_dev_put(dd);
+		return PTR_ERR(ctx);
+	}
+	file->private_data = ctx;
+	return stream_open(inode, file);
+}
+
+static int dmirage_release(struct inode *inode, struct file *file)
+{
+	dmirage_ctx_close(file->private_data);
+	return 0;
+}
+
+static int dmirage_ioc_info(struct dmirage_ctx *ctx, void __user *arg)
+{
+	struct dmirage_dev *dd = ctx->dd;
+	struct dmirage_info info = {
+		.abi_version = DMIRAGE_ABI_VERSION,
+		.hw_version = dd->hw_version,
+		.caps = dd->caps,
+		.contexts = dd->contexts,
+		.ring_entries = 1u << dd->ring_order,
+		.va_bits = dd->va_bits,
+		.len_max = 1ull << dd->len_order,
+		.chunk = dd->chunk,
+		.iotlb_entries = dd->iotlb_entries,
+		.iotlb_ways = dd->iotlb_ways,
+		.asid = DMIRAGE_NO_ASID,
+	};
+
+	strscpy(info.pci_name, pci_name(dd->pdev), sizeof(info.pci_name));
+
+	mutex_lock(&ctx->life);
+	if (ctx->has_asid)
+		info.asid = ctx->asid;
+	mutex_unlock(&ctx->life);
+
+	mutex_lock(&dd->lock);
+	info.contexts_used = bitmap_weight(dd->asids, DMIRAGE_CONTEXTS);
+	mutex_unlock(&dd->lock);
+
+	return copy_to_user(arg, &info, sizeof(info)) ? -EFAULT : 0;
+}
+
+static int dmirage_ioc_setup(struct dmirage_ctx *ctx, void __user *arg)
+{
+	struct dmirage_setup setup;
+	int ret;
+
+	if (copy_from_user(&setup, arg, sizeof(setup)))
+		return -EFAULT;
+	ret = dmirage_ctx_setup(ctx, &setup);
+	if (ret)
+		return ret;
+	/* set up all the same: a caller that gives a bad address has to close */
+	return copy_to_user(arg, &setup, sizeof(setup)) ? -EFAULT : 0;
+}
+
+static int dmirage_ioc_counters(struct dmirage_ctx *ctx, void __user *arg)
+{
+	u64 stats[DMIRAGE_STAT_MAX], hw[DMIRAGE_CNT_MAX];
+	struct dmirage_counters c;
+
+	if (copy_from_user(&c, arg, sizeof(c)))
+		return -EFAULT;
+	if (c.reserved0)
+		return -EINVAL;
+
+	switch (c.scope) {
+	case DMIRAGE_SCOPE_CONTEXT:
+		dmirage_ctx_counters(ctx, stats, hw);
+		break;
+	case DMIRAGE_SCOPE_DEVICE:
+		dmirage_dev_counters(ctx->dd, stats, hw);
+		break;
+	default:
+		return -EINVAL;
+	}
+
+	c = (struct dmirage_counters) {
+		.scope = c.scope,
+		.faults = stats[DMIRAGE_STAT_FAULTS],
+		.fault_retries = stats[DMIRAGE_STAT_FAULT_RETRIES],
+		.fault_errors = stats[DMIRAGE_STAT_FAULT_ERRORS],
+		.mapped_4k = stats[DMIRAGE_STAT_MAPPED_4K],
+		.mapped_2m = stats[DMIRAGE_STAT_MAPPED_2M],
+		.unmapped_4k = stats[DMIRAGE_STAT_UNMAPPED_4K],
+		.unmapped_2m = stats[DMIRAGE_STAT_UNMAPPED_2M],
+		.invalidations = stats[DMIRAGE_STAT_INVALIDATIONS],
+		.flushes = stats[DMIRAGE_STAT_FLUSHES],
+		.flushes_elided = stats[DMIRAGE_STAT_FLUSHES_ELIDED],
+		.inval_refused = stats[DMIRAGE_STAT_INVAL_REFUSED],
+		.records_lost = stats[DMIRAGE_STAT_RECORDS_LOST],
+		.ops = hw[DMIRAGE_CNT_OPS],
+		.ops_failed = hw[DMIRAGE_CNT_OPS_FAILED],
+		.bytes_read = hw[DMIRAGE_CNT_BYTES_READ],
+		.bytes_written = hw[DMIRAGE_CNT_BYTES_WRITTEN],
+		.accesses = hw[DMIRAGE_CNT_ACCESSES],
+		.iotlb_hits = hw[DMIRAGE_CNT_IOTLB_HITS],
+		.iotlb_misses = hw[DMIRAGE_CNT_IOTLB_MISSES],
+		.drained = hw[DMIRAGE_CNT_DRAINED],
+		.checks = hw[DMIRAGE_CNT_ORACLE_CHECKS],
+		.suspects = hw[DMIRAGE_CNT_ORACLE_SUSPECTS],
+		.violations = hw[DMIRAGE_CNT_ORACLE_VIOLATIONS],
+	};
+	return copy_to_user(arg, &c, sizeof(c)) ? -EFAULT : 0;
+}
+
+static long dmirage_ioctl(struct file *file, unsigned int cmd,
+			  unsigned long arg)
+{
+	struct dmirage_ctx *ctx = file->private_data;
+	void __user *uarg = (void __user *)arg;
+	int ret;
+
+	ret = dmirage_check_caller(ctx);
+	if (ret)
+		return ret;
+
+	switch (cmd) {
+	case DMIRAGE_IOC_INFO:
+		return dmirage_ioc_info(ctx, uarg);
+	case DMIRAGE_IOC_SETUP:
+		return dmirage_ioc_setup(ctx, uarg);
+	case DMIRAGE_IOC_COUNTERS:
+		return dmirage_ioc_counters(ctx, uarg);
+	default:
+		return -ENOTTY;
+	}
+}
+
+static ssize_t dmirage_read(struct file *file, char __user *buf, size_t count,
+			    loff_t *pos)
+{
+	struct dmirage_ctx *ctx = file->private_data;
+
+	if (current->mm != ctx->mm)
+		return -EPERM;
+	return dmirage_violation_read(ctx, buf, count,
+				      file->f_flags & O_NONBLOCK);
+}
+
+/* Any process may poll: it learns no more than that there is something. */
+static __poll_t dmirage_poll(struct file *file, poll_table *wait)
+{
+	struct dmirage_ctx *ctx = file->private_data;
+	__poll_t mask = 0;
+
+	poll_wait(file, &ctx->dd->wait, wait);
+	if (!kfifo_is_empty(&ctx->records))
+		mask |= EPOLLIN | EPOLLRDNORM;
+	if (READ_ONCE(ctx->dd->gone))
+		mask |= EPOLLHUP | EPOLLERR;
+	if (READ_ONCE(ctx->dd->broken))
+		mask |= EPOLLERR;
+	return mask;
+}
+
+/*
+ * Pages get into a process's page table one by one as they are touched, under
+ * map_lock, and not all at once in mmap(): only then is the mapping known to
+ * those who take it back (dmirage_ctx.map_lock).
+ */
+static vm_fault_t dmirage_ring_fault(struct vm_fault *vmf)
+{
+	struct dmirage_ctx *ctx = vmf->vma->vm_file->private_data;
+	unsigned long offset = vmf->pgoff << PAGE_SHIFT;
+	vm_fault_t ret = VM_FAULT_SIGBUS;
+	struct dmirage_ring *ring;
+
+	ring = &ctx->sq;
+	if (offset >= DMIRAGE_OFFSET_CQ) {
+		ring = &ctx->cq;
+		offset -= DMIRAGE_OFFSET_CQ;
+	}
+
+	mutex_lock(&ctx->map_lock);
+	if (ring->mem && offset < ring->bytes) {
+		vmf->page = virt_to_page(ring->mem + offset);
+		get_page(vmf->page);
+		ret = 0;
+	}
+	mutex_unlock(&ctx->map_lock);
+	return ret;
+}
+
+static vm_fault_t dmirage_db_fault(struct vm_fault *vmf)
+{
+	struct dmirage_ctx *ctx = vmf->vma->vm_file->private_data;
+	vm_fault_t ret = VM_FAULT_SIGBUS;
+
+	mutex_lock(&ctx->map_lock);
+	if (ctx->db_pfn)
+		ret = vmf_insert_pfn(vmf->vma, vmf->address, ctx->db_pfn);
+	mutex_unlock(&ctx->map_lock);
+	return ret;
+}
+
+static const struct vm_operations_struct dmirage_ring_vm_ops = {
+	.fault = dmirage_ring_fault,
+};
+
+static const struct vm_operations_struct dmirage_db_vm_ops = {
+	.fault = dmirage_db_fault,
+};
+
+static int dmirage_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct dmirage_ctx *ctx = file->private_data;
+	unsigned long bytes = vma->vm_end - vma->vm_start;
+	int ret;
+
+	ret = dmirage_check_caller(ctx);
+	if (ret)
+		return ret;
+	if (!(vma->vm_flags & VM_SHARED))
+		return -EINVAL;
+
+	mutex_lock(&ctx->map_lock);
+	switch (vma->vm_pgoff) {
+	case DMIRAGE_OFFSET_SQ >> PAGE_SHIFT:
+		if (!ctx->sq.mem || bytes != ctx->sq.bytes)
+			ret = -EINVAL;
+		vma->vm_ops = &dmirage_ring_vm_ops;
+		break;
+	case DMIRAGE_OFFSET_CQ >> PAGE_SHIFT:
+		if (!ctx->cq.mem || bytes != ctx->cq.bytes)
+			ret = -EINVAL;
+		else if (vma->vm_flags & VM_WRITE)
+			ret = -EACCES;
+		/* and mprotect() cannot change that */
+		dmirage_vm_flags_clear(vma, VM_MAYWRITE);
+		vma->vm_ops = &dmirage_ring_vm_ops;
+		break;
+	case DMIRAGE_OFFSET_DB >> PAGE_SHIFT:
+		if (!ctx->db_pfn || bytes != DMIRAGE_PAGE)
+			ret = -EINVAL;
+		vma->vm_ops = &dmirage_db_vm_ops;
+		vma->vm_page_prot = pgprot_noncached(vma->vm_page_prot);
+		dmirage_vm_flags_set(vma, VM_PFNMAP);
+		break;
+	default:
+		ret = -EINVAL;
+	}
+	mutex_unlock(&ctx->map_lock);
+	if (ret)
+		return ret;
+
+	/*
+	 * A child must not ring its parent's doorbell or write to its rings.
+	 * VM_IO, since the rings are no target for DMA either, and since it
+	 * keeps madvise(MADV_DOFORK) from undoing VM_DONTCOPY.
+	 */
+	dmirage_vm_flags_set(vma, VM_IO | VM_DONTCOPY | VM_DONTEXPAND);
+	dmirage_vm_flags_set(vma, VM_DONTDUMP);
+	return 0;
+}
+
+static const struct file_operations dmirage_fops = {
+	.owner = THIS_MODULE,
+	.open = dmirage_open,
+	.release = dmirage_release,
+	.unlocked_ioctl = dmirage_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.read = dmirage_read,
+	.poll = dmirage_poll,
+	.mmap = dmirage_mmap,
+};
+
+int dmirage_chardev_add(struct dmirage_dev *dd)
+{
+	dd->misc = (struct miscdevice) {
+		.minor = MISC_DYNAMIC_MINOR,
+		.name = dd->name,
+		.fops = &dmirage_fops,
+		.parent = dd->dev,
+		.mode = 0600,
+	};
+	return misc_register(&dd->misc);
+}
+
+/* No open() is running, and none will, when this returns. */
+void dmirage_chardev_remove(struct dmirage_dev *dd)
+{
+	misc_deregister(&dd->misc);
+}

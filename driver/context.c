@@ -1,0 +1,544 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The life of a context; see context.h */
+
+#include <linux/debugfs.h>
+#include <linux/dma-mapping.h>
+#include <linux/fs.h>
+#include <linux/iopoll.h>
+#include <linux/log2.h>
+#include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+
+#include "compat.h"
+#include "context.h"
+
+/*
+ * Tell lockdep that MMU notifiers take the lock in reclaim, so that an
+ * allocation under it is reported when it is made, and not only when reclaim
+ * happens to hit a mirrored page.
+ */
+static void dmirage_prime_lockdep(struct dmirage_ctx *ctx)
+{
+	if (!IS_ENABLED(CONFIG_LOCKDEP))
+		return;
+	fs_reclaim_acquire(GFP_KERNEL);
+	might_lock(&ctx->lock);
+	fs_reclaim_release(GFP_KERNEL);
+}
+
+/**
+ * dmirage_ctx_create - make a context for the calling process
+ * @dd:      device; the caller has a reference that stays with the context
+ * @mapping: address space of the inode that is being opened
+ *
+ * Return: the context, on the device's list; -EPERM the caller has no address
+ * space; -ENODEV; -ENOMEM.
+ */
+struct dmirage_ctx *dmirage_ctx_create(struct dmirage_dev *dd,
+				       struct address_space *mapping)
+{
+	struct dmirage_ctx *ctx;
+	int ret;
+
+	if (!current->mm || (current->flags & PF_KTHREAD))
+		return ERR_PTR(-EPERM);
+
+	ctx = kzalloc(sizeof(*ctx), GFP_KERNEL_ACCOUNT);
+	if (!ctx)
+		return ERR_PTR(-ENOMEM);
+
+	kref_init(&ctx->ref);
+	ctx->dd = dd;
+	ctx->mapping = mapping;
+	mutex_init(&ctx->life);
+	mutex_init(&ctx->map_lock);
+	mutex_init(&ctx->lock);
+	dmirage_prime_lockdep(ctx);
+	xa_init(&ctx->pt.tables);
+	xa_init(&ctx->pt.blocks);
+	xa_init(&ctx->intervals);
+	spin_lock_init(&ctx->fault_lock);
+	INIT_WORK(&ctx->fault_work, dmirage_fault_work);
+	dmirage_gate_init(&ctx->gate);
+	spin_lock_init(&ctx->rec_lock);
+	mutex_init(&ctx->read_lock);
+
+	/* kfifo_alloc() would want it in one physical piece */
+	ctx->record_mem = kvmalloc_array(DMIRAGE_RECORDS,
+					 sizeof(*ctx->record_mem),
+					 GFP_KERNEL_ACCOUNT);
+	if (!ctx->record_mem) {
+		ret = -ENOMEM;
+		goto free_ctx;
+	}
+	ret = kfifo_init(&ctx->records, ctx->record_mem,
+			 DMIRAGE_RECORDS * sizeof(*ctx->record_mem));
+	if (ret)
+		goto free_records;
+
+	ctx->mm = current->mm;
+	mmgrab(ctx->mm);
+
+	mutex_lock(&dd->lock);
+	if (dd->gone)
+		ret = -ENODEV;
+	else
+		list_add_tail(&ctx->node, &dd->files);
+	mutex_unlock(&dd->lock);
+	if (ret)
+		goto drop_mm;
+
+	return ctx;
+
+drop_mm:
+	mmdrop(ctx->mm);
+free_records:
+	kvfree(ctx->record_mem);
+free_ctx:
+	kfree(ctx);
+	return ERR_PTR(ret);
+}
+
+static void dmirage_ctx_free(struct kref *ref)
+{
+	struct dmirage_ctx *ctx = container_of(ref, struct dmirage_ctx, ref);
+
+	kvfree(ctx->record_mem);
+	dmirage_dev_put(ctx->dd);
+	kfree(ctx);
+}
+
+/* ---- Rings ------------------------------------------------------------ */
+
+/*
+ * Plain pages rather than coherent memory: that belongs to the device, and
+ * would have to be taken from the process when the device goes.  The price is
+ * that streaming DMA must be coherent here; mirroring needs that anyway.
+ */
+static int dmirage_ring_alloc(struct dmirage_dev *dd, struct dmirage_ring *ring,
+			      u32 entries, size_t entry_size)
+{
+	ring->entries = entries;
+	ring->bytes = PAGE_ALIGN(entries * entry_size);
+	ring->mem = alloc_pages_exact(ring->bytes,
+				      GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+	if (!ring->mem)
+		return -ENOMEM;
+
+	ring->dma = dma_map_single(dd->dev, ring->mem, ring->bytes,
+				   DMA_BIDIRECTIONAL);
+	if (dma_mapping_error(dd->dev, ring->dma))
+		goto free_mem;
+	if (!dma_need_sync(dd->dev, ring->dma))
+		return 0;
+
+	dev_err_ratelimited(dd->dev,
+			    "DMA goes through bounce buffers: cannot mirror\n");
+	dma_unmap_single(dd->dev, ring->dma, ring->bytes, DMA_BIDIRECTIONAL);
+	free_pages_exact(ring->mem, ring->bytes);
+	ring->mem = NULL;
+	return -EOPNOTSUPP;
+
+free_mem:
+	free_pages_exact(ring->mem, ring->bytes);
+	ring->mem = NULL;
+	return -ENOMEM;
+}
+
+/* The device has let go of it; a process may still have its pages mapped. */
+static void dmirage_ring_free(struct dmirage_dev *dd, struct dmirage_ring *ring)
+{
+	if (!ring->mem)
+		return;
+	dma_unmap_single(dd->dev, ring->dma, ring->bytes, DMA_BIDIRECTIONAL);
+	free_pages_exact(ring->mem, ring->bytes);
+	ring->mem = NULL;
+}
+
+/* ---- ASIDs ------------------------------------------------------------ */
+
+static int dmirage_asid_get(struct dmirage_ctx *ctx)
+{
+	struct dmirage_dev *dd = ctx->dd;
+	int ret = 0;
+
+	mutex_lock(&dd->lock);
+	ctx->asid = find_first_zero_bit(dd->asids, dd->contexts);
+	if (dd->gone)
+		ret = -ENODEV;
+	else if (READ_ONCE(dd->broken))
+		ret = -EIO;
+	else if (ctx->asid >= dd->contexts)
+		ret = -ENOSPC;
+	else
+		set_bit(ctx->asid, dd->asids);
+	mutex_unlock(&dd->lock);
+	return ret;
+}
+
+/* Let interrupts find the context (or, with NULL, no longer). */
+static void dmirage_asid_show(struct dmirage_dev *dd, u32 asid,
+			      struct dmirage_ctx *ctx)
+{
+	spin_lock(&dd->ctx_lock);
+	dd->ctx[asid] = ctx;
+	spin_unlock(&dd->ctx_lock);
+}
+
+static void dmirage_hw_counters(struct dmirage_dev *dd, u32 asid, u64 *hw)
+{
+	unsigned int i, base = DMIRAGE_CTX_BASE + asid * DMIRAGE_PAGE +
+			       DMIRAGE_CTX_COUNTERS;
+
+	for (i = 0; i < DMIRAGE_CNT_MAX; i++)
+		hw[i] = dmirage_readq(dd, base + i * sizeof(u64));
+}
+
+/* Nobody uses the ASID's registers from now on. */
+static void dmirage_asid_put(struct dmirage_ctx *ctx)
+{
+	struct dmirage_dev *dd = ctx->dd;
+	unsigned int i;
+
+	dmirage_hw_counters(dd, ctx->asid, ctx->hw_final);
+
+	mutex_lock(&dd->lock);
+	for (i = 0; i < DMIRAGE_STAT_MAX; i++)
+		dd->totals[i] += atomic64_read(&ctx->stats[i]);
+	for (i = 0; i < DMIRAGE_CNT_MAX; i++)
+		dd->hw_totals[i] += ctx->hw_final[i];
+	dd->owner[ctx->asid] = NULL;
+	clear_bit(ctx->asid, dd->asids);
+	mutex_unlock(&dd->lock);
+}
+
+/* ---- Counters --------------------------------------------------------- */
+
+/**
+ * dmirage_ctx_counters - counters of a context
+ * @ctx:   the context, in any state
+ * @stats: DMIRAGE_STAT_MAX of the driver
+ * @hw:    DMIRAGE_CNT_MAX of the device
+ */
+void dmirage_ctx_counters(struct dmirage_ctx *ctx, u64 *stats, u64 *hw)
+{
+	unsigned int i;
+
+	for (i = 0; i < DMIRAGE_STAT_MAX; i++)
+		stats[i] = atomic64_read(&ctx->stats[i]);
+
+	mutex_lock(&ctx->life);
+	if (ctx->has_asid)
+		dmirage_hw_counters(ctx->dd, ctx->asid, hw);
+	else
+		memcpy(hw, ctx->hw_final, sizeof(ctx->hw_final));
+	mutex_unlock(&ctx->life);
+}
+
+/**
+ * dmirage_dev_counters - counters of all contexts there have been
+ * @dd:    the device
+ * @stats: DMIRAGE_STAT_MAX of the driver
+ * @hw:    DMIRAGE_CNT_MAX of the device
+ */
+void dmirage_dev_counters(struct dmirage_dev *dd, u64 *stats, u64 *hw)
+{
+	u64 one[DMIRAGE_CNT_MAX];
+	unsigned int asid, i;
+
+	mutex_lock(&dd->lock);
+	memcpy(stats, dd->totals, sizeof(dd->totals));
+	memcpy(hw, dd->hw_totals, sizeof(dd->hw_totals));
+	for (asid = 0; asid < dd->contexts; asid++) {
+		struct dmirage_ctx *ctx = dd->owner[asid];
+
+		if (!ctx)
+			continue;
+		for (i = 0; i < DMIRAGE_STAT_MAX; i++)
+			stats[i] += atomic64_read(&ctx->stats[i]);
+		dmirage_hw_counters(dd, asid, one);
+		for (i = 0; i < DMIRAGE_CNT_MAX; i++)
+			hw[i] += one[i];
+	}
+	mutex_unlock(&dd->lock);
+}
+
+/* ---- Begin and end ---------------------------------------------------- */
+
+static int dmirage_ctx_enable(struct dmirage_ctx *ctx)
+{
+	struct dmirage_dev *dd = ctx->dd;
+	unsigned int ctl = dmirage_ctx_reg(ctx, DMIRAGE_CTX_CTL);
+	u32 val = DMIRAGE_CTL_ENABLE | DMIRAGE_CTL_MODE_MIRROR |
+		  DMIRAGE_CTL_PT_LEVELS(ctx->pt.levels) |
+		  DMIRAGE_CTL_CPU_LEVELS(ctx->pt.levels);
+
+	if (dd->caps & DMIRAGE_CAP_ORACLE_ACCESS)
+		val |= DMIRAGE_CTL_ORACLE;
+
+	/* left by the ASID's last owner; the next WAIT writes 1 */
+	ctx->wait_value = 0;
+	WRITE_ONCE(*dmirage_status_word(ctx), 0);
+
+	dmirage_writeq(dd, dmirage_ctx_reg(ctx, DMIRAGE_CTX_PT_ROOT),
+		       ctx->pt.root);
+	/*
+	 * With page-table isolation, this is the kernel's copy: it has all of
+	 * user space in it.  It is freed by the last mmdrop().
+	 */
+	dmirage_writeq(dd, dmirage_ctx_reg(ctx, DMIRAGE_CTX_CPU_ROOT),
+		       __pa(ctx->mm->pgd));
+	dmirage_writeq(dd, dmirage_ctx_reg(ctx, DMIRAGE_CTX_SQ_BASE),
+		       ctx->sq.dma);
+	dmirage_writeq(dd, dmirage_ctx_reg(ctx, DMIRAGE_CTX_CQ_BASE),
+		       ctx->cq.dma);
+	dmirage_writel(dd, dmirage_ctx_reg(ctx, DMIRAGE_CTX_RINGS),
+		       ilog2(ctx->sq.entries) | ilog2(ctx->cq.entries) << 8);
+	dmirage_writel(dd, dmirage_ctx_reg(ctx, DMIRAGE_CTX_HOLD_LIMIT),
+		       DMIRAGE_HOLD_LIMIT_DEFAULT);
+	dmirage_writel(dd, ctl, val);
+
+	if (dmirage_readl(dd, ctl) == val)
+		return 0;
+	dev_err(dd->dev, "asid %u: not enabled, error %#x\n", ctx->asid,
+		dmirage_readl(dd, DMIRAGE_REG_ERROR));
+	dmirage_writel(dd, ctl, 0);
+	return -EIO;
+}
+
+/**
+ * dmirage_ctx_stop - the device lets go of everything, for good
+ * @ctx: the context; locked
+ *
+ * Afterwards the state is DEAD and there is no entry.  Does nothing the second
+ * time.
+ *
+ * Context: may sleep.  MMU notifier for the end of the address space, or the
+ *          end of the context; in both cases the interval notifiers are still
+ *          there, so the pages behind the entries are, too.
+ */
+void dmirage_ctx_stop(struct dmirage_ctx *ctx)
+{
+	struct dmirage_gather gather = DMIRAGE_GATHER_INIT;
+	struct dmirage_dev *dd = ctx->dd;
+	unsigned int reg = dmirage_ctx_reg(ctx, DMIRAGE_CTX_STATUS);
+	enum dmirage_state was = ctx->state;
+	u32 status;
+	int ret;
+
+	lockdep_assert_held(&ctx->lock);
+
+	WRITE_ONCE(ctx->state, DMIRAGE_DEAD);
+	if (was != DMIRAGE_LIVE)
+		return;
+
+	dmirage_pt_clear(ctx, 0, ULONG_MAX, false, &gather);
+	if (!READ_ONCE(dd->broken)) {
+		dmirage_writel(dd, dmirage_ctx_reg(ctx, DMIRAGE_CTX_CTL), 0);
+		ret = readl_poll_timeout(dd->regs + reg, status,
+					 !(status & DMIRAGE_CTX_BUSY), 20,
+					 DMIRAGE_TIMEOUT_MS * USEC_PER_MSEC);
+		if (ret) {
+			dev_err(dd->dev, "asid %u does not stop; resetting the device\n",
+				ctx->asid);
+			dmirage_dev_break(dd);
+		}
+		/*
+		 * Switching off drops all translations.  This makes sure, and
+		 * that no earlier command for this ASID is still in the queue.
+		 */
+		dmirage_flush_asid(ctx);
+	}
+	dmirage_pt_release(ctx, &gather);
+}
+
+/*
+ * The end of a context, steps as in context.h.  Called more than once, by
+ * release() and by removal.
+ */
+static void dmirage_ctx_shutdown(struct dmirage_ctx *ctx)
+{
+	struct dmirage_dev *dd = ctx->dd;
+	struct dentry *dir;
+
+	/*
+	 * Taking the directory away waits for its handlers, which take the
+	 * life lock; set-up, which makes it, is refused from now on.
+	 */
+	mutex_lock(&ctx->life);
+	ctx->ended = true;
+	dir = ctx->dir;
+	ctx->dir = NULL;
+	mutex_unlock(&ctx->life);
+	debugfs_remove_recursive(dir);
+
+	dmirage_gate_close(&ctx->gate);
+
+	mutex_lock(&ctx->life);
+	mutex_lock(&ctx->lock);
+	dmirage_ctx_stop(ctx);
+	mutex_unlock(&ctx->lock);
+
+	if (ctx->has_asid) {
+		dmirage_fault_drain(dd);
+		dmirage_violation_drain(dd);
+		dmirage_asid_show(dd, ctx->asid, NULL);
+		cancel_work_sync(&ctx->fault_work);
+
+		dmirage_asid_put(ctx);
+		ctx->has_asid = false;
+		dmirage_pt_free(ctx);
+		mutex_lock(&ctx->map_lock);
+		ctx->db_pfn = 0;
+		dmirage_ring_free(dd, &ctx->sq);
+		dmirage_ring_free(dd, &ctx->cq);
+		mutex_unlock(&ctx->map_lock);
+	}
+	mutex_unlock(&ctx->life);
+}
+
+/**
+ * dmirage_ctx_setup - DMIRAGE_IOC_SETUP
+ * @ctx:   the context
+ * @setup: what is wanted, and what has come of it
+ *
+ * Return: see struct dmirage_setup.
+ */
+int dmirage_ctx_setup(struct dmirage_ctx *ctx, struct dmirage_setup *setup)
+{
+	struct dmirage_dev *dd = ctx->dd;
+	u32 max = 1u << dd->ring_order;
+	int ret;
+
+	if (!is_power_of_2(setup->sq_entries) ||
+	    setup->sq_entries < 1u << DMIRAGE_RING_ORDER_MIN ||
+	    setup->sq_entries > max ||
+	    !is_power_of_2(setup->cq_entries) ||
+	    setup->cq_entries < 1u << DMIRAGE_RING_ORDER_MIN ||
+	    setup->cq_entries > max ||
+	    setup->flags ||
+	    memchr_inv(setup->reserved, 0, sizeof(setup->reserved)))
+		return -EINVAL;
+
+	mutex_lock(&ctx->life);
+	if (ctx->ended) {
+		ret = -ENODEV;
+		goto unlock;
+	}
+	if (ctx->state != DMIRAGE_NEW) {
+		ret = -EBUSY;
+		goto unlock;
+	}
+
+	ret = dmirage_asid_get(ctx);
+	if (ret)
+		goto unlock;
+	ret = dmirage_ring_alloc(dd, &ctx->sq, setup->sq_entries,
+				 sizeof(struct dmirage_sqe));
+	if (ret)
+		goto put_asid;
+	ret = dmirage_ring_alloc(dd, &ctx->cq, setup->cq_entries,
+				 sizeof(struct dmirage_cqe));
+	if (ret)
+		goto free_sq;
+	ret = dmirage_pt_init(ctx);
+	if (ret)
+		goto free_cq;
+	ret = dmirage_ctx_enable(ctx);
+	if (ret)
+		goto free_pt;
+
+	/* no fault comes before there is a doorbell to ring */
+	ctx->has_asid = true;
+	mutex_lock(&ctx->lock);
+	WRITE_ONCE(ctx->state, DMIRAGE_LIVE);
+	mutex_unlock(&ctx->lock);
+	dmirage_asid_show(dd, ctx->asid, ctx);
+	mutex_lock(&dd->lock);
+	dd->owner[ctx->asid] = ctx;
+	mutex_unlock(&dd->lock);
+	mutex_lock(&ctx->map_lock);
+	ctx->db_pfn = PHYS_PFN(dd->regs_phys + DMIRAGE_DB_BASE) + ctx->asid;
+	mutex_unlock(&ctx->map_lock);
+	dmirage_debugfs_add_ctx(ctx);
+
+	setup->asid = ctx->asid;
+	setup->sq_offset = DMIRAGE_OFFSET_SQ;
+	setup->sq_bytes = ctx->sq.bytes;
+	setup->cq_offset = DMIRAGE_OFFSET_CQ;
+	setup->cq_bytes = ctx->cq.bytes;
+	setup->db_offset = DMIRAGE_OFFSET_DB;
+	setup->db_bytes = DMIRAGE_PAGE;
+	goto unlock;
+
+free_pt:
+	dmirage_pt_free(ctx);
+free_cq:
+	dmirage_ring_free(dd, &ctx->cq);
+free_sq:
+	dmirage_ring_free(dd, &ctx->sq);
+put_asid:
+	mutex_lock(&dd->lock);
+	clear_bit(ctx->asid, dd->asids);
+	mutex_unlock(&dd->lock);
+unlock:
+	mutex_unlock(&ctx->life);
+	return ret;
+}
+
+/**
+ * dmirage_ctx_close - the file is being closed
+ * @ctx: the context; gone afterwards
+ */
+void dmirage_ctx_close(struct dmirage_ctx *ctx)
+{
+	struct dmirage_dev *dd = ctx->dd;
+
+	mutex_lock(&ctx->life);
+	ctx->mapping = NULL;
+	mutex_unlock(&ctx->life);
+
+	dmirage_ctx_shutdown(ctx);
+	dmirage_mirror_remove(ctx);
+	mmdrop(ctx->mm);
+
+	mutex_lock(&dd->lock);
+	list_del(&ctx->node);
+	mutex_unlock(&dd->lock);
+	kref_put(&ctx->ref, dmirage_ctx_free);
+}
+
+/**
+ * dmirage_ctx_end_all - the device is being removed
+ * @dd: the device, gone: no context begins any more
+ *
+ * Afterwards no context uses the device, no process has a doorbell mapped, and
+ * none will.  Files stay open; what is left of their contexts is memory.
+ */
+void dmirage_ctx_end_all(struct dmirage_dev *dd)
+{
+	struct dmirage_ctx *ctx;
+
+	for (;;) {
+		mutex_lock(&dd->lock);
+		ctx = list_first_entry_or_null(&dd->files, struct dmirage_ctx,
+					       node);
+		if (ctx) {
+			list_move(&ctx->node, &dd->ended);
+			kref_get(&ctx->ref);
+		}
+		mutex_unlock(&dd->lock);
+		if (!ctx)
+			return;
+
+		dmirage_ctx_shutdown(ctx);
+		mutex_lock(&ctx->life);
+		if (ctx->mapping)
+			unmap_mapping_range(ctx->mapping, DMIRAGE_OFFSET_DB,
+					    DMIRAGE_PAGE, 1);
+		mutex_unlock(&ctx->life);
+		kref_put(&ctx->ref, dmirage_ctx_free);
+	}
+}

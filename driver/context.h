@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A context: one open file, one process's address space, one ASID.
+ *
+ * Concepts
+ *
+ *   A context is made by open() and bound to the address space of whoever
+ *   calls it.  It is NEW until DMIRAGE_IOC_SETUP gives it an ASID and switches
+ *   it on (LIVE).  It is DEAD as soon as the address space ends, the file is
+ *   closed, or the device goes: the device then holds nothing for it and no
+ *   entry will be made again.
+ *
+ *   The address space is mirrored whole.  MMU interval notifiers of 1 GiB are
+ *   registered where the device faults, and stay until the file is closed.
+ *
+ * How a context ends
+ *
+ *   Three may come: the file's release(), the device's removal, and the end of
+ *   the address space (MMU_NOTIFY_RELEASE).  All go through dmirage_ctx_stop(),
+ *   under @lock: state DEAD, entries out, context off, flush, pages dirty, DMA
+ *   mappings undone.  This must come before the notifiers are removed: until
+ *   the last entry is out, only they keep the entries true and their pages
+ *   allocated.  It is all that MMU_NOTIFY_RELEASE does, being called by a
+ *   notifier, which may not wait for the fault work (that may be in mmput()).
+ *
+ *   The other two go on with dmirage_ctx_shutdown(), under @life:
+ *
+ *   1. debugfs directory away: none of its handlers uses the ASID any more;
+ *   2. gate closed, dmirage_ctx_stop();
+ *   3. both queues emptied: entries of this owner get to this owner;
+ *   4. out of dmirage_dev.ctx[]: no interrupt finds the context any more;
+ *   5. fault work cancelled: it finds the context DEAD at the latest when it
+ *      takes @lock, so it makes no entry after 2, and its answer goes to a
+ *      fault that the device has forgotten;
+ *   6. device counters read, tables freed, rings unmapped, ASID given back.
+ *
+ *   release() then removes the interval notifiers, which sleeps until running
+ *   callbacks are over (they find no entries), and drops the address space.
+ *
+ * Locks.  See device.h for their order.
+ */
+#ifndef DMIRAGE_CONTEXT_H
+#define DMIRAGE_CONTEXT_H
+
+#include <linux/atomic.h>
+#include <linux/kfifo.h>
+#include <linux/kref.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/spinlock.h>
+#include <linux/workqueue.h>
+#include <linux/xarray.h>
+
+#include "device.h"
+#include "gate.h"
+#include "pgtable.h"
+
+struct address_space;
+struct mm_struct;
+
+/* violation records kept for a reader */
+#define DMIRAGE_RECORDS		256
+
+/* what mmap() is told to map; apart from each other, so as to grow */
+#define DMIRAGE_OFFSET_SQ	0x00000000ul
+#define DMIRAGE_OFFSET_CQ	0x10000000ul
+#define DMIRAGE_OFFSET_DB	0x20000000ul
+
+enum dmirage_state {
+	DMIRAGE_NEW,
+	DMIRAGE_LIVE,
+	DMIRAGE_DEAD,
+};
+
+/**
+ * enum dmirage_fault_mode - driver bugs to be put in, as negative controls
+ * @DMIRAGE_MODE_NONE:             none
+ * @DMIRAGE_MODE_INVAL_FIRST_PAGE: an MMU notifier looks at the first page of
+ *                                 the range only.  What lies beyond stays
+ *                                 translated; a 2 MiB entry that is hit is
+ *                                 split and loses its first page.  This is how
+ *                                 a device with 4 KiB pages saw the kernel that
+ *                                 369ea8242c0f corrected.
+ * @DMIRAGE_MODES:                 number of values
+ */
+enum dmirage_fault_mode {
+	DMIRAGE_MODE_NONE,
+	DMIRAGE_MODE_INVAL_FIRST_PAGE,
+	DMIRAGE_MODES
+};
+
+/**
+ * struct dmirage_ring - memory shared by a process and the device
+ * @mem:     whole pages, each with a reference count of its own, so that a
+ *           process's mapping may outlive the device
+ * @dma:     where the device finds it
+ * @bytes:   length
+ * @entries: number of entries, a power of two
+ */
+struct dmirage_ring {
+	void *mem;
+	dma_addr_t dma;
+	size_t bytes;
+	u32 entries;
+};
+
+/**
+ * struct dmirage_fault - a fault that waits for the fault work
+ * @pending: there is one
+ * @write:   the device wants to write
+ * @tag:     to be given back
+ * @addr:    where
+ * @len:     how far it will go on
+ */
+struct dmirage_fault {
+	bool pending;
+	bool write;
+	u32 tag;
+	u64 addr;
+	u64 len;
+};
+
+/**
+ * struct dmirage_ctx - a context
+ * @ref:        one for the file; removal takes another while it looks
+ * @dd:         the device; referenced
+ * @mm:         the address space; mmgrab()bed.  Its page tables are gone when
+ *              its last user has gone, its top-level table is not
+ * @node:       in dmirage_dev.files or .ended
+ * @life:       see below
+ * @mapping:    address space of the file's inode, to take back mappings of the
+ *              doorbell; NULL once the file is closed.  Under @life
+ * @has_asid:   @asid is ours.  Under @life
+ * @ended:      set-up is refused.  Under @life
+ * @asid:       ASID
+ * @dir:        debugfs directory, or NULL.  Under @life
+ * @map_lock:   see below
+ * @sq:         submission ring
+ * @cq:         completion ring
+ * @db_pfn:     doorbell page; 0: none
+ * @lock:       see below
+ * @state:      enum dmirage_state; changes under @lock, and away from NEW under
+ *              @life too
+ * @mode:       enum dmirage_fault_mode; under @lock
+ * @faulty:     @mode was ever set: entries may be stale; under @lock
+ * @pt:         mirror table
+ * @wait_value: value of the last WAIT command; under @lock
+ * @intervals:  struct dmirage_interval by address >> DMIRAGE_INTERVAL_SHIFT;
+ *              changed by the fault work, and by release() after that
+ * @pfns:       page-table snapshot of the fault work
+ * @fault_lock: guards @fault
+ * @fault:      the open fault
+ * @fault_work: resolves it
+ * @gate:       where a test can stop us
+ * @rec_lock:   guards @records and @lost
+ * @read_lock:  see below
+ * @records:    violation records that nobody has read
+ * @record_mem: their memory
+ * @lost:       records lost since the last one in @records
+ * @stats:      driver counters
+ * @hw_final:   device counters when the ASID was given back
+ */
+struct dmirage_ctx {
+	struct kref ref;
+	struct dmirage_dev *dd;
+	struct mm_struct *mm;
+	struct list_head node;
+
+	/*
+	 * Set-up, end, and uses of the context's registers exclude each other.
+	 * Two threads in DMIRAGE_IOC_SETUP: the second finds the context LIVE.
+	 * Removal during set-up: it waits, then ends what was set up.  Removal
+	 * during release() or the other way round: the second finds nothing
+	 * left to do.  Removal takes back doorbell mappings under it, while
+	 * @mapping keeps the inode's address space known to exist: release()
+	 * clears @mapping first and the inode goes after release().
+	 *
+	 * Held over the wait for the fault work, which takes mmap_lock; so it
+	 * must not be taken below mmap_lock: mmap() and page faults use
+	 * @map_lock.
+	 */
+	struct mutex life;
+	struct address_space *mapping;
+	bool has_asid;
+	bool ended;
+	u32 asid;
+	struct dentry *dir;
+
+	/*
+	 * Taken in page faults on the mappings.  A doorbell page gets into a
+	 * process's page table under it and only while @db_pfn is set; removal
+	 * clears that and takes back what is mapped after it.  So there is no
+	 * moment when a mapping can be made that is not found.
+	 */
+	struct mutex map_lock;
+	struct dmirage_ring sq;
+	struct dmirage_ring cq;
+	unsigned long db_pfn;
+
+	/*
+	 * The lock that MMU notifiers and the making of entries share (the
+	 * "user_lock" of mm/mmu_notifier.c).
+	 *
+	 * Fault against invalidation.  A fault reads the sequence number, then
+	 * the process's page table, then takes @lock, compares, and writes
+	 * entries.  A notifier writes the sequence number and takes entries out
+	 * under @lock.  If the notifier has @lock first, the fault sees that
+	 * the number changed, and starts again.  If the fault is first, the
+	 * notifier finds its entries.  A page table read before the notifier
+	 * never becomes an entry after it.
+	 *
+	 * Invalidation against the device filling its IOTLB.  Entries are
+	 * cleared before the flush is posted.  The device looks an address up
+	 * and fills the IOTLB in one step as far as commands are concerned: a
+	 * fill before the command is dropped by it, and a fill after it finds
+	 * the entry cleared.
+	 *
+	 * Invalidation against an access under way.  It goes on with what it
+	 * latched; the WAIT command completes after it.  The notifier returns
+	 * after the WAIT.
+	 *
+	 * Invalidation against invalidation.  Notifiers of the same context run
+	 * one after the other.  The second may find the entries gone that the
+	 * first took out, and must not return before they are flushed: it does
+	 * not, since the first holds @lock until then.
+	 *
+	 * Notifiers that may not sleep try the lock and give up (the kernel
+	 * tries again later).  Whoever has the lock may be waiting for memory?
+	 * No: nothing under @lock allocates with reclaim.
+	 *
+	 * The end against faults and notifiers: see above.
+	 */
+	struct mutex lock;
+	enum dmirage_state state;
+	enum dmirage_fault_mode mode;
+	bool faulty;
+	struct dmirage_pgtable pt;
+	u32 wait_value;
+
+	struct xarray intervals;
+	unsigned long pfns[DMIRAGE_BLOCK_PAGES];
+
+	/*
+	 * Between the interrupt thread, which writes @fault and queues the
+	 * work, and the work, which takes it.  A fault that comes while
+	 * another is pending replaces it: the device has one open fault for
+	 * each context, so the older one is no longer open.
+	 */
+	spinlock_t fault_lock;
+	struct dmirage_fault fault;
+	struct work_struct fault_work;
+
+	struct dmirage_gate gate;
+
+	/*
+	 * Records are added by the interrupt thread and taken by readers, who
+	 * copy the first and then remove it: nobody else may remove one between.
+	 */
+	spinlock_t rec_lock;
+	struct mutex read_lock;	/* one reader at a time; outside of rec_lock */
+	DECLARE_KFIFO_PTR(records, struct dmirage_violation);
+	struct dmirage_violation *record_mem;
+	u64 lost;
+
+	atomic64_t stats[DMIRAGE_STAT_MAX];
+	u64 hw_final[DMIRAGE_CNT_MAX];
+};
+
+static inline void dmirage_count(struct dmirage_ctx *ctx,
+				 enum dmirage_stat stat, u64 n)
+{
+	atomic64_add(n, &ctx->stats[stat]);
+}
+
+static inline unsigned int dmirage_ctx_reg(struct dmirage_ctx *ctx,
+					   unsigned int reg)
+{
+	return DMIRAGE_CTX_BASE + ctx->asid * DMIRAGE_PAGE + reg;
+}
+
+/* The word that the context's WAIT commands write. */
+static inline __le32 *dmirage_status_word(struct dmirage_ctx *ctx)
+{
+	return ctx->dd->status +
+	       ctx->asid * DMIRAGE_STATUS_STRIDE / sizeof(__le32);
+}
+
+/* context.c */
+struct dmirage_ctx *dmirage_ctx_create(struct dmirage_dev *dd,
+				       struct address_space *mapping);
+int dmirage_ctx_setup(struct dmirage_ctx *ctx, struct dmirage_setup *setup);
+void dmirage_ctx_stop(struct dmirage_ctx *ctx);
+void dmirage_ctx_close(struct dmirage_ctx *ctx);
+void dmirage_ctx_end_all(struct dmirage_dev *dd);
+void dmirage_ctx_counters(struct dmirage_ctx *ctx, u64 *stats, u64 *hw);
+void dmirage_dev_counters(struct dmirage_dev *dd, u64 *stats, u64 *hw);
+
+/* fault.c */
+void dmirage_fault_work(struct work_struct *work);
+
+/* violation.c */
+ssize_t dmirage_violation_read(struct dmirage_ctx *ctx, char __user *buf,
+			       size_t count, bool nonblock);
+
+/* inval.c */
+void dmirage_flush_range(struct dmirage_ctx *ctx, unsigned long first,
+			 unsigned long last, bool may_sleep);
+void dmirage_flush_asid(struct dmirage_ctx *ctx);
+
+/* mirror.c */
+int dmirage_mirror_fault(struct dmirage_ctx *ctx, unsigned long va, u64 len,
+			 bool write);
+void dmirage_mirror_remove(struct dmirage_ctx *ctx);
+
+/* debugfs.c */
+void dmirage_debugfs_add_ctx(struct dmirage_ctx *ctx);
+
+#endif /* DMIRAGE_CONTEXT_H */

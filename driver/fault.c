@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Page faults of the device.
+ *
+ * The interrupt thread empties the fault queue and hands each fault to its
+ * context, whose work resolves it: a fault that takes long, for a page that has
+ * to be read from disk, holds up its own context only.
+ */
+
+#include <linux/interrupt.h>
+
+#include "context.h"
+
+static void dmirage_fault_hand_over(struct dmirage_dev *dd,
+				    const struct dmirage_fqe *fqe)
+{
+	unsigned int asid = le16_to_cpu(fqe->asid);
+	struct dmirage_ctx *ctx;
+
+	spin_lock(&dd->ctx_lock);
+	ctx = asid < DMIRAGE_CONTEXTS ? dd->ctx[asid] : NULL;
+	if (ctx) {
+		spin_lock(&ctx->fault_lock);
+		ctx->fault = (struct dmirage_fault) {
+			.pending = true,
+			.write = le16_to_cpu(fqe->flags) & DMIRAGE_FAULT_WRITE,
+			.tag = le32_to_cpu(fqe->tag),
+			.addr = le64_to_cpu(fqe->addr),
+			.len = le64_to_cpu(fqe->len),
+		};
+		spin_unlock(&ctx->fault_lock);
+		queue_work(dd->fault_wq, &ctx->fault_work);
+	}
+	spin_unlock(&dd->ctx_lock);
+
+	if (!ctx)
+		dev_warn_ratelimited(dd->dev, "fault of unknown asid %u\n",
+				     asid);
+}
+
+/**
+ * dmirage_fault_drain - empty the fault queue
+ * @dd: the device
+ *
+ * When this returns, all that was in the queue before has been handed over.
+ */
+void dmirage_fault_drain(struct dmirage_dev *dd)
+{
+	struct dmirage_queue *fq = &dd->fq;
+	struct dmirage_fqe *ring = fq->mem;
+	struct dmirage_fqe fqe;
+	bool found;
+
+	mutex_lock(&fq->lock);
+	do {
+		found = false;
+		for (;;) {
+			struct dmirage_fqe *e = &ring[fq->next & fq->mask];
+
+			if (le32_to_cpu(READ_ONCE(e->seq)) != fq->next + 1)
+				break;
+			/* the device wrote seq last */
+			dma_rmb();
+			fqe = *e;
+			fq->next++;
+			found = true;
+			dmirage_fault_hand_over(dd, &fqe);
+		}
+		/*
+		 * Entries that came before this was written may not have raised
+		 * an interrupt, so look again.
+		 */
+		if (found)
+			dmirage_writel(dd, fq->reg + DMIRAGE_Q_HEAD, fq->next);
+	} while (found);
+	mutex_unlock(&fq->lock);
+}
+
+irqreturn_t dmirage_fault_irq(int irq, void *data)
+{
+	dmirage_fault_drain(data);
+	return IRQ_HANDLED;
+}
+
+/* Resolve the context's open fault and answer it. */
+void dmirage_fault_work(struct work_struct *work)
+{
+	struct dmirage_ctx *ctx =
+		container_of(work, struct dmirage_ctx, fault_work);
+	struct dmirage_fault fault;
+	u64 code = DMIRAGE_RESP_RETRY;
+	int ret;
+
+	spin_lock(&ctx->fault_lock);
+	fault = ctx->fault;
+	ctx->fault.pending = false;
+	spin_unlock(&ctx->fault_lock);
+	if (!fault.pending)
+		return;
+
+	dmirage_count(ctx, DMIRAGE_STAT_FAULTS, 1);
+	ret = dmirage_mirror_fault(ctx, fault.addr, fault.len, fault.write);
+	if (ret) {
+		dmirage_count(ctx, DMIRAGE_STAT_FAULT_ERRORS, 1);
+		code = -ret;
+	}
+	dmirage_gate_pass(&ctx->gate, DMIRAGE_GATE_FAULT_COMMIT, fault.addr,
+			  fault.addr);
+
+	/*
+	 * writeq() orders the entries before the answer.  If the context has
+	 * ended meanwhile the device ignores it; the ASID cannot have a new
+	 * owner, since the end waits for this work.
+	 */
+	dmirage_writeq(ctx->dd, DMIRAGE_REG_FAULT_RESP,
+		       (u64)fault.tag << 32 | code << 16 | ctx->asid);
+}
