@@ -116,11 +116,12 @@ void dmirage_ctx_set_ctl(DmirageState *s, DmirageContext *c, uint32_t value)
 
 uint32_t dmirage_ctx_status(const DmirageContext *c)
 {
+    bool cq_full = c->enabled && !dmirage_queue_has_room(&c->cq);
+
     return (c->busy ? DMIRAGE_CTX_BUSY : 0) |
            (c->fault.open ? DMIRAGE_CTX_FAULT : 0) |
            (c->held ? DMIRAGE_CTX_HELD : 0) |
-           (c->enabled && !dmirage_queue_has_room(&c->cq)
-            ? DMIRAGE_CTX_CQ_FULL : 0);
+           (cq_full ? DMIRAGE_CTX_CQ_FULL : 0);
 }
 
 /* The engine has something to do for the context, and may. */

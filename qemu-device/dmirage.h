@@ -43,7 +43,11 @@
 OBJECT_DECLARE_SIMPLE_TYPE(DmirageState, DMIRAGE)
 
 /* Sides of an access; each has a slot of its own in DmirageState.inflight. */
-enum { SIDE_SRC, SIDE_DST, SIDES };
+enum {
+    SIDE_SRC,
+    SIDE_DST,
+    SIDES
+};
 
 /**
  * DmirageAccess: one piece of an operation, translated

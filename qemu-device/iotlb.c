@@ -10,7 +10,9 @@ typedef struct Way {
 } Way;
 
 static const uint8_t orders[] = {
-    DMIRAGE_ORDER_4K, DMIRAGE_ORDER_2M, DMIRAGE_ORDER_1G,
+    DMIRAGE_ORDER_4K,
+    DMIRAGE_ORDER_2M,
+    DMIRAGE_ORDER_1G,
 };
 
 #define ORDERS (sizeof(orders) / sizeof(orders[0]))
@@ -25,7 +27,14 @@ struct DmirageIotlb {
 
 static unsigned order_index(uint8_t order)
 {
-    return order == DMIRAGE_ORDER_4K ? 0 : order == DMIRAGE_ORDER_2M ? 1 : 2;
+    switch (order) {
+    case DMIRAGE_ORDER_4K:
+        return 0;
+    case DMIRAGE_ORDER_2M:
+        return 1;
+    default:
+        return 2;
+    }
 }
 
 static Way *set_of(DmirageIotlb *tlb, uint16_t asid, uint64_t va,

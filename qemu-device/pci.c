@@ -67,7 +67,7 @@ static void dmirage_realize(PCIDevice *pdev, Error **errp)
     s->iotlb = dmirage_iotlb_new(s->iotlb_entries, s->iotlb_ways);
     if (!s->iotlb) {
         error_setg(errp, "iotlb-entries and iotlb-ways must be powers of two,"
-                   " with no more ways than entries");
+                         " with no more ways than entries");
         return;
     }
     if (pcie_endpoint_cap_init(pdev, 0) < 0) {
@@ -95,7 +95,8 @@ static void dmirage_realize(PCIDevice *pdev, Error **errp)
                           "dmirage-regs", DMIRAGE_BAR_SIZE);
     pci_register_bar(pdev, DMIRAGE_BAR_REGS,
                      PCI_BASE_ADDRESS_SPACE_MEMORY |
-                     PCI_BASE_ADDRESS_MEM_TYPE_64, &s->regs);
+                         PCI_BASE_ADDRESS_MEM_TYPE_64,
+                     &s->regs);
     return;
 
 free_pcie:
@@ -128,8 +129,7 @@ static DMIRAGE_CONST Property dmirage_properties[] = DMIRAGE_PROPERTIES(
     DEFINE_PROP_UINT32("iotlb-entries", DmirageState, iotlb_entries, 1024),
     DEFINE_PROP_UINT32("iotlb-ways", DmirageState, iotlb_ways, 4),
     DEFINE_PROP_UINT32("suspect-ms", DmirageState, suspect_ms, 200),
-    DEFINE_PROP_BOOL("oracle", DmirageState, oracle, true)
-);
+    DEFINE_PROP_BOOL("oracle", DmirageState, oracle, true));
 
 static void dmirage_class_init(ObjectClass *klass, DMIRAGE_CONST void *data)
 {

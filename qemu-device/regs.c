@@ -194,8 +194,10 @@ static Reg reg_at(DmirageState *s, hwaddr addr)
         return ctx_reg(c, offset);
     }
     if (ctx_at(s, addr, DMIRAGE_DB_BASE)) {
-        return offset == DMIRAGE_DB_SQ_TAIL || offset == DMIRAGE_DB_CQ_HEAD
-               ? act(4, 0) : (Reg) { 0 };
+        if (offset == DMIRAGE_DB_SQ_TAIL || offset == DMIRAGE_DB_CQ_HEAD) {
+            return act(4, 0);
+        }
+        return (Reg) { 0 };
     }
     return addr < DMIRAGE_PAGE ? global_reg(s, addr) : (Reg) { 0 };
 }
@@ -257,7 +259,8 @@ static void refuse(DmirageState *s, hwaddr addr, uint64_t value)
 {
     qemu_log_mask(LOG_GUEST_ERROR,
                   "dmirage: value 0x%" PRIx64 " refused at 0x%" HWADDR_PRIx
-                  "\n", value, addr);
+                  "\n",
+                  value, addr);
     s->error |= DMIRAGE_ERR_CONFIG;
 }
 

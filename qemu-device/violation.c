@@ -11,9 +11,8 @@ void dmirage_violation_report(DmirageState *s, DmirageContext *c,
 {
     DmirageInv inv = dmirage_invlog_find(&c->invlog, f->va,
                                          MAX(x->order, DMIRAGE_ORDER_2M));
-    /* The length of a range that goes to the very end does not overflow. */
-    uint64_t inv_len = inv.last - inv.first == UINT64_MAX
-                       ? UINT64_MAX : inv.last - inv.first + 1;
+    /* Of all addresses there are: one less, so that it is not 0. */
+    uint64_t inv_len = MAX(inv.last - inv.first + 1, inv.last - inv.first);
     struct dmirage_vqe e = {
         .kind = f->kind,
         .opcode = c->op.opcode,

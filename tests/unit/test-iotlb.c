@@ -151,7 +151,8 @@ static void test_drop_overlap(void)
 		insert(tlb, 8, 2 * MIB, DMIRAGE_ORDER_2M, 0);
 		insert(tlb, 8, 4 * MIB, DMIRAGE_ORDER_4K, 0);
 		g_assert_cmpuint(dmirage_iotlb_drop_range(tlb, 7, cases[c].first,
-							  cases[c].last), ==, n);
+							  cases[c].last),
+				 ==, n);
 		g_assert_cmpuint(dmirage_iotlb_held(tlb), ==, 4 - n);
 		g_assert(!dmirage_iotlb_lookup(tlb, 7, 2 * MIB) == cases[c].large);
 		g_assert(!dmirage_iotlb_lookup(tlb, 7, 4 * MIB) == cases[c].small);
@@ -231,7 +232,8 @@ static void compare(DmirageIotlb *tlb, const Model *m, unsigned int asid,
 		return;
 	}
 
-	unsigned int o = x->order == 12 ? 0 : x->order == 21 ? 1 : 2;
+	unsigned int o = x->order == 12 ? 0 : x->order == 21 ? 1 :
+							       2;
 	uint64_t p = va >> x->order;
 
 	g_assert_cmpuint(p, <, PAGES);
@@ -243,8 +245,7 @@ static void compare(DmirageIotlb *tlb, const Model *m, unsigned int asid,
 
 static uint64_t random_va(void)
 {
-	return ((uint64_t)g_test_rand_int_range(0, PAGES) <<
-		orders[g_test_rand_int_range(0, 3)]) +
+	return ((uint64_t)g_test_rand_int_range(0, PAGES) << orders[g_test_rand_int_range(0, 3)]) +
 	       g_test_rand_int_range(0, 4096);
 }
 
@@ -273,8 +274,8 @@ static void run_random(unsigned int entries, unsigned int ways, bool complete)
 		} else {
 			uint64_t first = random_va();
 			uint64_t last = what == 99 ? UINT64_MAX :
-					first + (g_test_rand_int() >>
-						 g_test_rand_int_range(0, 32));
+						     first + (g_test_rand_int() >>
+							      g_test_rand_int_range(0, 32));
 			unsigned int n = model_drop(m, asid, first, last);
 			unsigned int got = dmirage_iotlb_drop_range(tlb, asid,
 								    first, last);

@@ -151,7 +151,8 @@ static void test_frame(void)
 		/* Its neighbours are still good. */
 		if (p > 0)
 			g_assert_cmpint(ask(w, held(0, 21, true),
-					    (p - 1) * 4096ull, 4096).kind,
+					    (p - 1) * 4096ull, 4096)
+						.kind,
 					==, DMIRAGE_VIOL_NONE);
 		g_free(w);
 	}

@@ -244,8 +244,8 @@ static void test_rubbish(void)
 
 				/* Mostly links, so that walks get far. */
 				t->word[p][i] = bits % 8 ?
-					(TABLES_BASE + page * 4096) | LINK :
-					bits;
+							(TABLES_BASE + page * 4096) | LINK :
+							bits;
 				if (bits % 3 == 0)
 					t->word[p][i] &= ~(RW | US);
 			}
@@ -253,7 +253,8 @@ static void test_rubbish(void)
 		for (unsigned int i = 0; i < 1000; i++) {
 			unsigned int levels = 4 + i % 2;
 			uint64_t va = ((uint64_t)g_test_rand_int() << 32 |
-				       g_test_rand_int()) >> 8;
+				       g_test_rand_int()) >>
+				      8;
 			DmirageWalk w;
 
 			for (unsigned int which = 0; which < 2; which++) {
@@ -267,7 +268,7 @@ static void test_rubbish(void)
 						      w.order == 21 ||
 						      w.order == 30);
 					g_assert_cmphex(w.addr &
-							((1ull << w.order) - 1),
+								((1ull << w.order) - 1),
 							==, 0);
 				}
 			}

@@ -28,7 +28,7 @@ qemu_command() {
 	local append=(
 		console=ttyS0,115200 panic=-1 oops=panic
 		log_buf_len=4M loglevel=7 mitigations=off tsc=reliable no_timer_check
-		random.trust_cpu=on cryptomgr.notests audit=0 nowatchdog
+		random.trust_cpu=on cryptomgr.notests audit=0 nowatchdog secretmem.enable=1
 		raid=noautodetect net.ifnames=0
 		"dmirage_run=$run"
 	)
