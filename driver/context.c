@@ -445,7 +445,7 @@ int dmirage_ctx_setup(struct dmirage_ctx *ctx, struct dmirage_setup *setup)
 		goto free_sq;
 	ret = dmirage_pt_init(ctx);
 	if (ret)
-		goto free_cq;
+		goto free_pt;	/* a failed store leaves nodes in an xarray */
 	ret = dmirage_ctx_enable(ctx);
 	if (ret)
 		goto free_pt;
@@ -475,7 +475,6 @@ int dmirage_ctx_setup(struct dmirage_ctx *ctx, struct dmirage_setup *setup)
 
 free_pt:
 	dmirage_pt_free(ctx);
-free_cq:
 	dmirage_ring_free(dd, &ctx->cq);
 free_sq:
 	dmirage_ring_free(dd, &ctx->sq);

@@ -21,10 +21,10 @@ static unsigned int dmirage_level_shift(unsigned int level)
 	return PAGE_SHIFT + 9 * (level - 1);
 }
 
+/* Where it is in dmirage_pgtable.tables: few bits, for a flat xarray. */
 static unsigned long dmirage_table_key(unsigned int level, unsigned long va)
 {
-	return (unsigned long)level << 56 |
-	       va >> dmirage_level_shift(level + 1);
+	return va >> dmirage_level_shift(level + 1) << 3 | level;
 }
 
 /*
