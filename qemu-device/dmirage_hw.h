@@ -302,7 +302,9 @@ struct dmirage_cqe {
  * A radix tree of 4 KiB tables with 512 entries of 64 bits; level 1 maps
  * 4 KiB per entry, each further level 512 times more.  Entries of level 1 are
  * leaves; at level 2 the LEAF bit makes one a 2 MiB leaf.  The device never
- * writes to a table and keeps no entry that is not valid.
+ * writes to a table and keeps no entry that is not valid.  A write that finds a
+ * translation without WRITE in the IOTLB looks at the table again, so that
+ * software may add WRITE, or make an entry valid, without a command.
  */
 #define DMIRAGE_PTE_VALID           (1ull << 0)
 #define DMIRAGE_PTE_WRITE           (1ull << 1)     /* leaves only */

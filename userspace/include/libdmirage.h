@@ -112,8 +112,8 @@ int dmirage_fd(const struct dmirage *d);
 /**
  * dmirage_get_info() - ask the driver what the device is and can do
  *
- * Return: 0, or -EPERM in another process than the one that opened @d; -EIO,
- * -ENODEV the device is broken or gone.
+ * Return: 0, or -EPERM in another process than the one that opened @d; -ENODEV
+ * the device is gone.
  */
 int dmirage_get_info(const struct dmirage *d, struct dmirage_info *info);
 
@@ -123,7 +123,7 @@ int dmirage_get_info(const struct dmirage *d, struct dmirage_info *info);
  *
  * The counters of a handle without a context are 0.
  *
- * Return: 0, or -EINVAL @scope; -EPERM, -EIO, -ENODEV as dmirage_get_info().
+ * Return: 0, or -EINVAL @scope; -EPERM, -ENODEV as dmirage_get_info().
  */
 int dmirage_get_counters(const struct dmirage *d, unsigned int scope,
 			 struct dmirage_counters *c);
@@ -207,7 +207,8 @@ unsigned int dmirage_in_flight(const struct dmirage *d);
  * @timeout_ms: for the first one; 0: do not wait; negative: for ever
  *
  * Return: how many were fetched; 0 if none came in time; -EINVAL @n is 0 or
- * the handle has no context; -EPERM, -EIO, -ENODEV as dmirage_get_info();
+ * the handle has no context; -EIO the device is broken, and there are no more;
+ * -EPERM, -ENODEV as dmirage_get_info();
  * -EINTR a signal came while waiting.
  */
 int dmirage_read_violations(struct dmirage *d, struct dmirage_violation *v,
