@@ -106,14 +106,12 @@ struct dmirage_ring {
 
 /**
  * struct dmirage_fault - a fault that waits for the fault work
- * @pending: there is one
- * @write:   the device wants to write
- * @tag:     to be given back
- * @addr:    where
- * @len:     how far it will go on
+ * @write: the device wants to write
+ * @tag:   to be given back
+ * @addr:  where
+ * @len:   how far it will go on
  */
 struct dmirage_fault {
-	bool pending;
 	bool write;
 	u32 tag;
 	u64 addr;
@@ -148,9 +146,11 @@ struct dmirage_fault {
  * @intervals:  struct dmirage_interval by address >> DMIRAGE_INTERVAL_SHIFT;
  *              changed by the fault work, and by release() after that
  * @pfns:       page-table snapshot of the fault work
- * @fault_lock: guards @fault
- * @fault:      the open fault
- * @fault_work: resolves it
+ * @fault_lock: guards @faults, @fault_in and @fault_out
+ * @faults:     open faults that the work has not taken yet, a ring
+ * @fault_in:   how many have come
+ * @fault_out:  how many of them have been taken
+ * @fault_work: resolves them
  * @gate:       where a test can stop us
  * @rec_lock:   guards @records and @lost
  * @read_lock:  see below
@@ -241,13 +241,15 @@ struct dmirage_ctx {
 	unsigned long pfns[DMIRAGE_BLOCK_PAGES];
 
 	/*
-	 * Between the interrupt thread, which writes @fault and queues the
-	 * work, and the work, which takes it.  A fault that comes while
-	 * another is pending replaces it: the device has one open fault for
-	 * each context, so the older one is no longer open.
+	 * Between the interrupt thread, which adds to @faults and queues the
+	 * work, and the work, which takes them.  The device has no more open
+	 * for a context than there is room for; if one comes all the same, the
+	 * oldest is no longer open and makes room.
 	 */
 	spinlock_t fault_lock;
-	struct dmirage_fault fault;
+	struct dmirage_fault faults[DMIRAGE_FAULTS_MAX];
+	unsigned int fault_in;
+	unsigned int fault_out;
 	struct work_struct fault_work;
 
 	struct dmirage_gate gate;

@@ -63,7 +63,17 @@ static const char *const dmirage_cnt_names[DMIRAGE_CNT_MAX] = {
 	[DMIRAGE_CNT_ORACLE_CHECKS] = "checks",
 	[DMIRAGE_CNT_ORACLE_SUSPECTS] = "suspects",
 	[DMIRAGE_CNT_ORACLE_VIOLATIONS] = "violations",
+	[DMIRAGE_CNT_LAST_HITS] = "last_hits",
+	[DMIRAGE_CNT_WALK_CACHE_HITS] = "walk_cache_hits",
+	[DMIRAGE_CNT_PREFETCHED] = "prefetched",
+	[DMIRAGE_CNT_FAULTS_COALESCED] = "hw_faults_coalesced",
+	[DMIRAGE_CNT_FAULTS_DELAYED] = "hw_faults_delayed",
+	[DMIRAGE_CNT_FAULTS_FAILED] = "hw_faults_failed",
+	[DMIRAGE_CNT_AUDITED] = "audited",
+	[DMIRAGE_CNT_AUDIT_VIOLATIONS] = "audit_violations",
 };
+
+static_assert(ARRAY_SIZE(dmirage_cnt_names) == DMIRAGE_CNT_MAX);
 
 static const char *const dmirage_mode_names[DMIRAGE_MODES] = {
 	[DMIRAGE_MODE_NONE] = "none",

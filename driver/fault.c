@@ -21,8 +21,10 @@ static void dmirage_fault_hand_over(struct dmirage_dev *dd,
 	ctx = asid < DMIRAGE_CONTEXTS ? dd->ctx[asid] : NULL;
 	if (ctx) {
 		spin_lock(&ctx->fault_lock);
-		ctx->fault = (struct dmirage_fault) {
-			.pending = true,
+		if (ctx->fault_in - ctx->fault_out == DMIRAGE_FAULTS_MAX)
+			ctx->fault_out++;
+		ctx->faults[ctx->fault_in++ % DMIRAGE_FAULTS_MAX] =
+			(struct dmirage_fault) {
 			.write = le16_to_cpu(fqe->flags) & DMIRAGE_FAULT_WRITE,
 			.tag = le32_to_cpu(fqe->tag),
 			.addr = le64_to_cpu(fqe->addr),
@@ -82,30 +84,33 @@ irqreturn_t dmirage_fault_irq(int irq, void *data)
 	return IRQ_HANDLED;
 }
 
-/* Resolve the context's open fault and answer it. */
-void dmirage_fault_work(struct work_struct *work)
+static bool dmirage_fault_take(struct dmirage_ctx *ctx,
+			       struct dmirage_fault *fault)
 {
-	struct dmirage_ctx *ctx =
-		container_of(work, struct dmirage_ctx, fault_work);
-	struct dmirage_fault fault;
+	bool found;
+
+	spin_lock(&ctx->fault_lock);
+	found = ctx->fault_out != ctx->fault_in;
+	if (found)
+		*fault = ctx->faults[ctx->fault_out++ % DMIRAGE_FAULTS_MAX];
+	spin_unlock(&ctx->fault_lock);
+	return found;
+}
+
+static void dmirage_fault_resolve(struct dmirage_ctx *ctx,
+				  const struct dmirage_fault *fault)
+{
 	u64 code = DMIRAGE_RESP_RETRY;
 	int ret;
 
-	spin_lock(&ctx->fault_lock);
-	fault = ctx->fault;
-	ctx->fault.pending = false;
-	spin_unlock(&ctx->fault_lock);
-	if (!fault.pending)
-		return;
-
 	dmirage_count(ctx, DMIRAGE_STAT_FAULTS, 1);
-	ret = dmirage_mirror_fault(ctx, fault.addr, fault.len, fault.write);
+	ret = dmirage_mirror_fault(ctx, fault->addr, fault->len, fault->write);
 	if (ret) {
 		dmirage_count(ctx, DMIRAGE_STAT_FAULT_ERRORS, 1);
 		code = -ret;
 	}
-	dmirage_gate_pass(&ctx->gate, DMIRAGE_GATE_FAULT_COMMIT, fault.addr,
-			  fault.addr);
+	dmirage_gate_pass(&ctx->gate, DMIRAGE_GATE_FAULT_COMMIT, fault->addr,
+			  fault->addr);
 
 	/*
 	 * writeq() orders the entries before the answer.  If the context has
@@ -113,5 +118,16 @@ void dmirage_fault_work(struct work_struct *work)
 	 * owner, since the end waits for this work.
 	 */
 	dmirage_writeq(ctx->dd, DMIRAGE_REG_FAULT_RESP,
-		       (u64)fault.tag << 32 | code << 16 | ctx->asid);
+		       (u64)fault->tag << 32 | code << 16 | ctx->asid);
+}
+
+/* Resolve the context's open faults and answer them. */
+void dmirage_fault_work(struct work_struct *work)
+{
+	struct dmirage_ctx *ctx =
+		container_of(work, struct dmirage_ctx, fault_work);
+	struct dmirage_fault fault;
+
+	while (dmirage_fault_take(ctx, &fault))
+		dmirage_fault_resolve(ctx, &fault);
 }

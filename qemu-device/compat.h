@@ -25,6 +25,14 @@
 #include "qemu/thread.h"
 #include "qemu/timer.h"
 
+/* 10.0 asks what the access is for. */
+#if QEMU_VERSION_MAJOR < 10
+#define dmirage_is_direct(mr, write)    memory_access_is_direct(mr, write)
+#else
+#define dmirage_is_direct(mr, write) \
+    memory_access_is_direct(mr, write, MEMTXATTRS_UNSPECIFIED)
+#endif
+
 /* 9.0 renamed the iothread lock to the big QEMU lock. */
 #if QEMU_VERSION_MAJOR < 9
 #define qemu_cond_timedwait_bql(c, ms)  qemu_cond_timedwait_iothread(c, ms)

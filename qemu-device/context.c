@@ -11,26 +11,22 @@
 #include "qemu/log.h"
 #include "trace.h"
 
-/* Nothing of the context is left, but for an access the engine is at. */
+/* Nothing of the context is left, but for a chunk that an engine is at. */
 static void end(DmirageState *s, DmirageContext *c)
 {
     c->life++;
     c->enabled = false;
+    s->enabled &= ~(1ull << c->asid);
     c->halted = false;
     c->has_op = false;
-    c->fault.open = false;
-    c->hold = 0;
-    c->held = false;
-    c->resumed = false;
-    if (c->access.valid && !c->busy) {
-        c->access.valid = false;
-        for (unsigned side = 0; side < SIDES; side++) {
-            if (c->access.used[side]) {
-                dmirage_inv_release(s, c, side);
-            }
-        }
+    dmirage_fault_forget(c, true);
+    if (c->chunk.valid && !c->busy) {
+        c->chunk.valid = false;
+        c->chunks++;
+        dmirage_inval_release(s, c);
     }
-    dmirage_inv_drop_asid(s, c);
+    dmirage_inval_asid(s, c);
+    dmirage_hold_end(s, c);
 }
 
 static bool valid_root(uint64_t addr)
@@ -53,15 +49,21 @@ static bool start(DmirageState *s, DmirageContext *c, uint32_t ctl)
     unsigned sq_order = c->rings & 0xff;
     unsigned cq_order = (c->rings >> 8) & 0xff;
 
-    if (c->busy ||
-        (ctl & DMIRAGE_CTL_MODE_MASK) != DMIRAGE_CTL_MODE_MIRROR ||
-        !valid_levels(DMIRAGE_CTL_PT_LEVELS_GET(ctl)) ||
-        !valid_root(c->pt_root) ||
-        !valid_root(c->sq.base) || !valid_order(sq_order) ||
+    bool shared = (ctl & DMIRAGE_CTL_MODE_MASK) == DMIRAGE_CTL_MODE_SHARED;
+
+    if (c->busy || c->auditing ||
+        (ctl & DMIRAGE_CTL_MODE_MASK) > DMIRAGE_CTL_MODE_SHARED) {
+        return false;
+    }
+    if (!shared && (!valid_levels(DMIRAGE_CTL_PT_LEVELS_GET(ctl)) ||
+                    !valid_root(c->pt_root))) {
+        return false;
+    }
+    if (!valid_root(c->sq.base) || !valid_order(sq_order) ||
         !valid_root(c->cq.base) || !valid_order(cq_order)) {
         return false;
     }
-    if ((ctl & DMIRAGE_CTL_ORACLE) &&
+    if ((shared || (ctl & DMIRAGE_CTL_ORACLE)) &&
         (!valid_levels(DMIRAGE_CTL_CPU_LEVELS_GET(ctl)) ||
          !valid_root(c->cpu_root))) {
         return false;
@@ -72,6 +74,9 @@ static bool start(DmirageState *s, DmirageContext *c, uint32_t ctl)
     dmirage_invlog_clear(&c->invlog);
     c->error = 0;
     c->enabled = true;
+    s->enabled |= 1ull << c->asid;
+    c->last[SIDE_SRC].generation = DMIRAGE_LAST_NONE;
+    c->last[SIDE_DST].generation = DMIRAGE_LAST_NONE;
     return true;
 }
 
@@ -84,6 +89,7 @@ void dmirage_ctx_reset(DmirageState *s, DmirageContext *c)
     c->hold_limit = DMIRAGE_HOLD_LIMIT_DEFAULT;
     c->pt_root = 0;
     c->cpu_root = 0;
+    c->sync_addr = 0;
     c->sq = (DmirageQueue) { 0 };
     c->cq = (DmirageQueue) { 0 };
 }
@@ -118,21 +124,29 @@ uint32_t dmirage_ctx_status(const DmirageContext *c)
 {
     bool cq_full = c->enabled && !dmirage_queue_has_room(&c->cq);
 
-    return (c->busy ? DMIRAGE_CTX_BUSY : 0) |
-           (c->fault.open ? DMIRAGE_CTX_FAULT : 0) |
+    return (c->busy || c->auditing ? DMIRAGE_CTX_BUSY : 0) |
+           (dmirage_fault_waiting(c) ? DMIRAGE_CTX_FAULT : 0) |
            (c->held ? DMIRAGE_CTX_HELD : 0) |
-           (cq_full ? DMIRAGE_CTX_CQ_FULL : 0);
+           (cq_full ? DMIRAGE_CTX_CQ_FULL : 0) |
+           (c->flush_held ? DMIRAGE_CTX_FLUSH_HELD : 0);
 }
 
 /* The engine has something to do for the context, and may. */
 bool dmirage_ctx_runnable(const DmirageContext *c)
 {
-    if (!c->enabled || c->halted || c->busy || c->fault.open || c->held) {
+    bool more = c->sq.head != c->sq.tail;
+
+    if (!c->enabled || c->halted || c->busy || c->held ||
+        dmirage_fault_waiting(c)) {
         return false;
     }
+    if (c->has_op) {
+        /* A chain goes on with a descriptor that may not be there yet. */
+        return more || !c->op.chained ||
+               (!c->op.skipping && dmirage_op_piece(&c->op));
+    }
     /* An operation begins only when there is room for its completion. */
-    return c->has_op || (c->sq.head != c->sq.tail &&
-                         dmirage_queue_has_room(&c->cq));
+    return more && dmirage_queue_has_room(&c->cq);
 }
 
 static void halt(DmirageState *s, DmirageContext *c)

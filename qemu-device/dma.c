@@ -4,120 +4,117 @@
  *
  * Only RAM: a process can name no device registers, so a translation that
  * leads to some is a mistake or an attack, and QEMU would have to take its big
- * lock for the access, which the engine thread must never do (dmirage.h).
+ * lock for the access, which engine threads must never do (dmirage.h).
+ *
+ * QEMU's dma_memory_map() would go through a bounce buffer for what is not
+ * RAM, and asking first leaves a gap in which the answer changes.  So an
+ * address is translated here, once, and what it leads to is kept by a
+ * reference; address_space_unmap() then does what is to be done after DMA to
+ * RAM: dirty bits, and translated code that has been overwritten.
  */
 #include "dmirage.h"
 
 static const MemTxAttrs dma_attrs = { .memory = 1 };
 
-/* All of @len bytes at @addr are RAM that may be read (or written). */
-static bool is_ram(AddressSpace *as, hwaddr addr, hwaddr len, bool write)
+/*
+ * The RAM behind @addr, and in *@len how far it goes on.  Within an RCU read
+ * section.
+ */
+static MemoryRegion *translate(DmirageState *s, uint64_t addr, hwaddr *xlat,
+                               hwaddr *len, bool write)
 {
-    RCU_READ_LOCK_GUARD();
+    AddressSpace *as = pci_get_address_space(PCI_DEVICE(s));
+    MemoryRegion *mr = address_space_translate(as, addr, xlat, len, write,
+                                               dma_attrs);
 
+    return *len && dmirage_is_direct(mr, write) ? mr : NULL;
+}
+
+void *dmirage_dma_map(DmirageState *s, uint64_t addr, uint64_t *len,
+                      bool write)
+{
+    hwaddr xlat, part = *len;
+    MemoryRegion *mr;
+
+    RCU_READ_LOCK_GUARD();
+    mr = translate(s, addr, &xlat, &part, write);
+    if (!mr) {
+        return NULL;
+    }
+    memory_region_ref(mr);
+    *len = part;
+    return (uint8_t *)memory_region_get_ram_ptr(mr) + xlat;
+}
+
+void dmirage_dma_unmap(DmirageState *s, void *host, uint64_t len, bool write,
+                       uint64_t written)
+{
+    address_space_unmap(pci_get_address_space(PCI_DEVICE(s)), host, len,
+                        write, written);
+}
+
+/* Copies once in one piece what is naturally aligned, else just copies. */
+static void copy(void *to, const void *from, uint64_t len)
+{
+    uintptr_t low = (uintptr_t)to | (uintptr_t)from;
+
+    if (len == 8 && !(low & 7)) {
+        qatomic_set((uint64_t *)to, qatomic_read((const uint64_t *)from));
+    } else if (len == 4 && !(low & 3)) {
+        qatomic_set((uint32_t *)to, qatomic_read((const uint32_t *)from));
+    } else if (len == 2 && !(low & 1)) {
+        qatomic_set((uint16_t *)to, qatomic_read((const uint16_t *)from));
+    } else {
+        memcpy(to, from, len);
+    }
+}
+
+bool dmirage_dma_read(DmirageState *s, uint64_t addr, void *buf, uint64_t len)
+{
+    uint8_t *to = buf;
+
+    RCU_READ_LOCK_GUARD();
     while (len) {
         hwaddr xlat, part = len;
-        MemoryRegion *mr = address_space_translate(as, addr, &xlat, &part,
-                                                   write, dma_attrs);
+        MemoryRegion *mr = translate(s, addr, &xlat, &part, false);
 
-        if (!memory_access_is_direct(mr, write) || !part) {
+        if (!mr) {
             return false;
         }
+        copy(to, (uint8_t *)memory_region_get_ram_ptr(mr) + xlat, part);
+        to += part;
         addr += part;
         len -= part;
     }
     return true;
 }
 
-static bool one_piece(uint64_t addr, uint64_t len)
-{
-    return len <= 8 && is_power_of_2(len) && !(addr & (len - 1));
-}
-
-/*
- * The sizes of one_piece() through accessors that load or store once:
- * address_space_rw() promises nothing about how memory is copied.
- */
-static MemTxResult load(AddressSpace *as, hwaddr addr, void *buf, hwaddr len)
-{
-    MemTxResult r;
-
-    switch (len) {
-    case 1:
-        *(uint8_t *)buf = address_space_ldub(as, addr, dma_attrs, &r);
-        break;
-    case 2:
-        stw_he_p(buf, cpu_to_le16(address_space_lduw_le(as, addr, dma_attrs,
-                                                        &r)));
-        break;
-    case 4:
-        stl_he_p(buf, cpu_to_le32(address_space_ldl_le(as, addr, dma_attrs,
-                                                       &r)));
-        break;
-    default:
-        stq_he_p(buf, cpu_to_le64(address_space_ldq_le(as, addr, dma_attrs,
-                                                       &r)));
-        break;
-    }
-    return r;
-}
-
-static MemTxResult store(AddressSpace *as, hwaddr addr, const void *buf,
-                         hwaddr len)
-{
-    MemTxResult r;
-
-    switch (len) {
-    case 1:
-        address_space_stb(as, addr, *(const uint8_t *)buf, dma_attrs, &r);
-        break;
-    case 2:
-        address_space_stw_le(as, addr, lduw_le_p(buf), dma_attrs, &r);
-        break;
-    case 4:
-        address_space_stl_le(as, addr, ldl_le_p(buf), dma_attrs, &r);
-        break;
-    default:
-        address_space_stq_le(as, addr, ldq_le_p(buf), dma_attrs, &r);
-        break;
-    }
-    return r;
-}
-
-static bool read_ram(AddressSpace *as, uint64_t addr, void *buf, uint64_t len)
-{
-    if (!is_ram(as, addr, len, false)) {
-        return false;
-    }
-    if (one_piece(addr, len)) {
-        return load(as, addr, buf, len) == MEMTX_OK;
-    }
-    return dma_memory_read(as, addr, buf, len, dma_attrs) == MEMTX_OK;
-}
-
-bool dmirage_dma_read(DmirageState *s, uint64_t addr, void *buf, uint64_t len)
-{
-    return read_ram(pci_get_address_space(PCI_DEVICE(s)), addr, buf, len);
-}
-
 bool dmirage_dma_write(DmirageState *s, uint64_t addr, const void *buf,
                        uint64_t len)
 {
-    AddressSpace *as = pci_get_address_space(PCI_DEVICE(s));
+    const uint8_t *from = buf;
 
-    if (!is_ram(as, addr, len, true)) {
-        return false;
+    while (len) {
+        uint64_t part = len;
+        void *host = dmirage_dma_map(s, addr, &part, true);
+
+        if (!host) {
+            return false;
+        }
+        copy(host, from, part);
+        dmirage_dma_unmap(s, host, part, true, part);
+        from += part;
+        addr += part;
+        len -= part;
     }
-    if (one_piece(addr, len)) {
-        return store(as, addr, buf, len) == MEMTX_OK;
-    }
-    return dma_memory_write(as, addr, buf, len, dma_attrs) == MEMTX_OK;
+    return true;
 }
 
 bool dmirage_dma_read64(void *opaque, uint64_t addr, uint64_t *value)
 {
     uint64_t le;
 
+    /* A uint64_t of the host's is aligned, so this goes in one piece. */
     if (!dmirage_dma_read(opaque, addr, &le, sizeof(le))) {
         return false;
     }
@@ -125,39 +122,21 @@ bool dmirage_dma_read64(void *opaque, uint64_t addr, uint64_t *value)
     return true;
 }
 
-bool dmirage_phys_read64(void *opaque, uint64_t addr, uint64_t *value)
+bool dmirage_dma_cas64(void *opaque, uint64_t addr, uint64_t *expected,
+                       uint64_t desired)
 {
-    uint64_t le;
+    uint64_t old, want = cpu_to_le64(*expected), len = sizeof(old);
+    uint64_t *host = dmirage_dma_map(opaque, addr, &len, true);
 
-    if (!read_ram(&address_space_memory, addr, &le, sizeof(le))) {
+    if (!host) {
         return false;
     }
-    *value = le64_to_cpu(le);
+    if (len < sizeof(old) || (uintptr_t)host & 7) {
+        dmirage_dma_unmap(opaque, host, len, true, 0);
+        return false;
+    }
+    old = qatomic_cmpxchg(host, want, cpu_to_le64(desired));
+    dmirage_dma_unmap(opaque, host, len, true, sizeof(old));
+    *expected = le64_to_cpu(old);
     return true;
-}
-
-/* Where an address leads: a place in a block of RAM. */
-static MemoryRegion *place(AddressSpace *as, uint64_t addr, hwaddr *offset)
-{
-    hwaddr len = 1;
-    MemoryRegion *mr = address_space_translate(as, addr, offset, &len, false,
-                                               dma_attrs);
-
-    return memory_access_is_direct(mr, false) ? mr : NULL;
-}
-
-/*
- * Behind an IOMMU a DMA address is not a physical one, so what they lead to
- * is compared.
- */
-bool dmirage_same_frame(void *opaque, uint64_t dma, uint64_t phys)
-{
-    AddressSpace *as = pci_get_address_space(PCI_DEVICE(opaque));
-    hwaddr dma_offset, phys_offset;
-    MemoryRegion *mr;
-
-    RCU_READ_LOCK_GUARD();
-    mr = place(as, dma, &dma_offset);
-    return mr && mr == place(&address_space_memory, phys, &phys_offset) &&
-           dma_offset == phys_offset;
 }

@@ -6,21 +6,24 @@
  * Concepts
  *
  *   A *context* is an address space that the device can work in.  Its number
- *   is its ASID.  A context has a page table of its own (the *mirror table*,
- *   written by the driver), a submission and a completion ring, and a
- *   doorbell page that can be given to an unprivileged process.
+ *   is its ASID.  A context has a page table, a submission and a completion
+ *   ring, and a doorbell page that can be given to an unprivileged process.
+ *   In *mirror* and *pinned* mode the table is its own (the *mirror table*,
+ *   written by the driver); in *shared* mode it is the CPU's.
  *
  *   An *operation* is a descriptor in the submission ring.  It names virtual
- *   addresses of the context.  The device splits it into *accesses* that stay
- *   within one translation each and are at most DMIRAGE_CHUNK bytes long.
+ *   addresses of the context.  The device does it in *chunks* of at most
+ *   DMIRAGE_CHUNK bytes; the part of a chunk that lies within one translation,
+ *   on one side, is an *access*.
  *
- *   A *translation* comes from the mirror table and may be kept in the IOTLB
- *   until an invalidation drops it.  An access under way has *latched* its
- *   translation: it goes on using it even when it is dropped meanwhile.  A
- *   WAIT command completes only when no such access is left.
+ *   A *translation* comes from the page table and may be kept in the IOTLB
+ *   until an invalidation drops it.  A chunk under way has *latched* its
+ *   translations: it goes on using them even when they are dropped meanwhile.
+ *   A WAIT command completes only when no such chunk is left.
  *
  *   The *oracle* is given the root of the CPU's page table, too, and compares
- *   each access with it.  What differs is a *violation*.
+ *   with it: each access as it happens, and in an *audit* all that the device
+ *   holds.  What differs is a *violation*.
  *
  * Everything is little-endian.  All indices of rings and queues are
  * free-running 32-bit counters; the slot is the index modulo the (power of
@@ -45,7 +48,8 @@
 /* MSI-X vectors */
 #define DMIRAGE_VEC_FAULT           0       /* fault queue got an entry */
 #define DMIRAGE_VEC_VIOLATION       1       /* violation queue got an entry */
-#define DMIRAGE_VECTORS             2
+#define DMIRAGE_VEC_WAIT            2       /* a command with F_IRQ is done */
+#define DMIRAGE_VECTORS             3
 
 /* ---- Layout of BAR 0 ------------------------------------------------- */
 
@@ -64,22 +68,32 @@
 #define DMIRAGE_REG_RING_ORDER      0x014   /* RO 32: log2, largest ring */
 #define DMIRAGE_REG_VA_BITS         0x018   /* RO 32: virtual address width */
 #define DMIRAGE_REG_LEN_ORDER       0x01c   /* RO 32: log2, longest operation */
-#define DMIRAGE_REG_CHUNK           0x020   /* RO 32: bytes, longest access */
+#define DMIRAGE_REG_CHUNK           0x020   /* RO 32: bytes, longest chunk */
 #define DMIRAGE_REG_IOTLB_ENTRIES   0x024   /* RO 32 */
 #define DMIRAGE_REG_IOTLB_WAYS      0x028   /* RO 32 */
 #define DMIRAGE_REG_RESET           0x02c   /* WO 32: write DMIRAGE_RESET_KEY */
 #define DMIRAGE_REG_ERROR           0x030   /* RW1C 32: DMIRAGE_ERR_* */
 #define DMIRAGE_REG_STATUS          0x034   /* RO 32: DMIRAGE_STATUS_* */
+#define DMIRAGE_REG_WALK_CACHE      0x038   /* RO 32: entries; 0: none */
+#define DMIRAGE_REG_PREFETCH        0x03c   /* RO 32: pages fetched ahead */
+#define DMIRAGE_REG_ENGINES         0x040   /* RO 32: threads; 0: none */
 
 #define DMIRAGE_ID                  0x52494d44      /* "DMIR" */
-#define DMIRAGE_VERSION             0x00010000      /* 1.0 */
+#define DMIRAGE_VERSION             0x00010001      /* 1.1 */
 #define DMIRAGE_RESET_KEY           0x52455345      /* "ESER" */
 
 #define DMIRAGE_CAP_PAGE_4K         (1ull << 0)
 #define DMIRAGE_CAP_PAGE_2M         (1ull << 1)
+#define DMIRAGE_CAP_PAGE_1G         (1ull << 2)
+#define DMIRAGE_CAP_FRACTURE        (1ull << 3)     /* caches 4 KiB parts */
 #define DMIRAGE_CAP_MIRROR          (1ull << 8)     /* own page table */
+#define DMIRAGE_CAP_PINNED          (1ull << 9)     /* own page table, pinned */
+#define DMIRAGE_CAP_SHARED          (1ull << 10)    /* the CPU's page table */
 #define DMIRAGE_CAP_ORACLE_ACCESS   (1ull << 16)    /* checks each access */
+#define DMIRAGE_CAP_ORACLE_AUDIT    (1ull << 17)    /* AUDIT command */
 #define DMIRAGE_CAP_HOLD            (1ull << 24)    /* hold points */
+#define DMIRAGE_CAP_SYNC            (1ull << 25)    /* SYNC_* registers */
+#define DMIRAGE_CAP_CALIBRATE       (1ull << 26)    /* CALIBRATE operation */
 
 /* What software did wrong; latched until written with 1. */
 #define DMIRAGE_ERR_REGISTER        (1u << 0)   /* no such register, bad size */
@@ -88,7 +102,8 @@
 #define DMIRAGE_ERR_QUEUE           (1u << 3)   /* index or DMA of a queue */
 #define DMIRAGE_ERR_CONTEXT         (1u << 4)   /* see a context's error bits */
 
-#define DMIRAGE_STATUS_BUSY         (1u << 0)   /* an access is under way */
+#define DMIRAGE_STATUS_BUSY         (1u << 0)   /* a chunk or an audit is under
+                                                 * way */
 
 /*
  * Queues.  The device produces into the fault and the violation queue and
@@ -112,7 +127,7 @@
 
 /*
  * WO 64: the answer to a fault: tag << 32 | code << 16 | ASID.  An answer
- * whose tag is not that of the context's open fault is ignored.
+ * whose tag is not that of an open fault of the context is ignored.
  */
 #define DMIRAGE_REG_FAULT_RESP      0x160
 
@@ -133,25 +148,44 @@
 #define DMIRAGE_CTX_HOLD_LIMIT      0x034   /* RW 32: ms, 1..60000 */
 
 /*
- * CTL.  All other registers of the context but ERROR and HOLD* may only be
- * written while ENABLE is 0.  Clearing ENABLE drops the context's
+ * Invalidation without a queue, for those who hold locks and cannot wait for
+ * memory to change.  Writing SYNC_LEN drops what overlaps [SYNC_ADDR,
+ * SYNC_ADDR + SYNC_LEN), as INV_RANGE and WAIT do, and the write is over when
+ * they would be: no chunk is under way any more that used what was dropped.
+ * The two registers belong together; their users exclude each other.
+ */
+#define DMIRAGE_CTX_SYNC_ADDR       0x038   /* RW 64: first byte */
+#define DMIRAGE_CTX_SYNC_LEN        0x040   /* WO 64: bytes, not 0 */
+
+/*
+ * CTL.  All other registers of the context but ERROR, HOLD* and SYNC_* may
+ * only be written while ENABLE is 0.  Clearing ENABLE drops the context's
  * translations, ends its operation without a completion and refuses
- * doorbells; an access under way is over when STATUS.BUSY reads 0.
+ * doorbells; a chunk or audit under way is over when STATUS.BUSY reads 0.
+ *
+ * In mirror and pinned mode the device walks the mirror table at PT_ROOT, with
+ * PT_LEVELS; CPU_ROOT and CPU_LEVELS are needed for the oracle.  In shared mode
+ * it walks the table at CPU_ROOT, with CPU_LEVELS, as the CPU would for user
+ * mode, and sets A and D there; PT_ROOT and PT_LEVELS are not used.
  */
 #define DMIRAGE_CTL_ENABLE          (1u << 0)
 #define DMIRAGE_CTL_ORACLE          (1u << 1)       /* check each access */
 #define DMIRAGE_CTL_MODE_MASK       (3u << 4)
 #define DMIRAGE_CTL_MODE_MIRROR     (0u << 4)
+#define DMIRAGE_CTL_MODE_PINNED     (1u << 4)
+#define DMIRAGE_CTL_MODE_SHARED     (2u << 4)
 #define DMIRAGE_CTL_PT_LEVELS(n)    ((n) << 8)      /* mirror table: 4 or 5 */
 #define DMIRAGE_CTL_PT_LEVELS_GET(v)    (((v) >> 8) & 0xf)
 #define DMIRAGE_CTL_CPU_LEVELS(n)   ((n) << 12)     /* CPU table: 4 or 5 */
 #define DMIRAGE_CTL_CPU_LEVELS_GET(v)   (((v) >> 12) & 0xf)
 #define DMIRAGE_CTL_VALID           0x0000ff33u
 
-#define DMIRAGE_CTX_BUSY            (1u << 0)       /* an access is under way */
+#define DMIRAGE_CTX_BUSY            (1u << 0)       /* a chunk or an audit is
+                                                     * under way */
 #define DMIRAGE_CTX_FAULT           (1u << 1)       /* waits for an answer */
-#define DMIRAGE_CTX_HELD            (1u << 2)       /* an access is held */
+#define DMIRAGE_CTX_HELD            (1u << 2)       /* it is at a hold point */
 #define DMIRAGE_CTX_CQ_FULL         (1u << 3)       /* waits for CQ room */
+#define DMIRAGE_CTX_FLUSH_HELD      (1u << 4)       /* a WAIT is held */
 
 #define DMIRAGE_CTX_ERR_DOORBELL    (1u << 0)       /* impossible index */
 #define DMIRAGE_CTX_ERR_RING        (1u << 1)       /* DMA to a ring failed:
@@ -159,15 +193,30 @@
 #define DMIRAGE_CTX_ERR_TABLE       (1u << 2)       /* malformed mirror table */
 
 /*
- * HOLD.  Writing a point arms it: the next access that reaches the point
- * stops there (one shot, the bit clears, STATUS.HELD sets).  Writing
- * DMIRAGE_HOLD_RELEASE lets it go on; so do a WAIT command that needs it to
- * finish (unless it was armed with DMIRAGE_HOLD_KEEP), the end of the context,
- * and HOLD_LIMIT.
+ * HOLD.  Writing points arms them, in place of those armed before: the
+ * operation that comes to one of them stops there (one shot: the point's bit
+ * clears, STATUS.HELD sets).  Writing DMIRAGE_HOLD_RELEASE lets it go on; so
+ * do a WAIT command or a SYNC_LEN write that needs it to finish (unless it was
+ * armed with DMIRAGE_HOLD_KEEP), the end of the context, and HOLD_LIMIT.
+ *
+ * FLUSH stops not the operation but the next WAIT (or SYNC_LEN write) after a
+ * command for this context: all is dropped and drained, and the answer is not
+ * given (STATUS.FLUSH_HELD) until RELEASE, the end of the context, or
+ * HOLD_LIMIT.
  */
-#define DMIRAGE_HOLD_TRANSLATED     (1u << 0)       /* translation latched, data
-                                                     * not yet touched */
-#define DMIRAGE_HOLD_POINTS         DMIRAGE_HOLD_TRANSLATED
+#define DMIRAGE_HOLD_TRANSLATED     (1u << 0)       /* translations latched,
+                                                     * data not yet touched */
+#define DMIRAGE_HOLD_WALK           (1u << 1)       /* not in the IOTLB; table
+                                                     * not yet read */
+#define DMIRAGE_HOLD_MIDDLE         (1u << 2)       /* a chunk is done and
+                                                     * others are to follow;
+                                                     * nothing is latched */
+#define DMIRAGE_HOLD_COMPLETE       (1u << 3)       /* all data moved and
+                                                     * unlatched; completion
+                                                     * not yet written */
+#define DMIRAGE_HOLD_FLUSH          (1u << 4)       /* before a WAIT is
+                                                     * answered */
+#define DMIRAGE_HOLD_POINTS         0x1fu
 #define DMIRAGE_HOLD_KEEP           (1u << 30)  /* a WAIT has to wait for it */
 #define DMIRAGE_HOLD_RELEASE        (1u << 31)
 
@@ -196,6 +245,14 @@ enum dmirage_ctx_counter {
     DMIRAGE_CNT_ORACLE_SUSPECTS,    /* found absent at first, then looked at
                                      * again until settled */
     DMIRAGE_CNT_ORACLE_VIOLATIONS,  /* accesses that were violations */
+    DMIRAGE_CNT_LAST_HITS,          /* of IOTLB_HITS: the last one used */
+    DMIRAGE_CNT_WALK_CACHE_HITS,    /* walks that began at a cached table */
+    DMIRAGE_CNT_PREFETCHED,         /* translations fetched ahead */
+    DMIRAGE_CNT_FAULTS_COALESCED,   /* faults that an open one answers, too */
+    DMIRAGE_CNT_FAULTS_DELAYED,     /* faults that waited for queue room */
+    DMIRAGE_CNT_FAULTS_FAILED,      /* faults answered with an errno */
+    DMIRAGE_CNT_AUDITED,            /* 4 KiB pages compared by audits */
+    DMIRAGE_CNT_AUDIT_VIOLATIONS,   /* translations that audits found stale */
     DMIRAGE_CNT_MAX
 };
 
@@ -226,22 +283,50 @@ enum dmirage_opcode {
                                  * completion's result */
     DMIRAGE_OP_WRITE_IMM = 4,   /* the len = 1, 2, 4 or 8 low bytes of imm,
                                  * to dst */
+    DMIRAGE_OP_CAS = 5,         /* the len = 4 or 8 bytes at dst, naturally
+                                 * aligned: if they are compare, imm is written
+                                 * there; what was there is the result */
+    DMIRAGE_OP_FETCH_ADD = 6,   /* imm is added to the len = 4 or 8 bytes at
+                                 * dst, naturally aligned; what was there is
+                                 * the result */
+    DMIRAGE_OP_CRC32C = 7,      /* the CRC-32C of len bytes at src is the
+                                 * result */
+    DMIRAGE_OP_TOUCH_READ = 8,  /* reads a byte of each 4 KiB page of
+                                 * [src, src + len), and does nothing with it */
+    DMIRAGE_OP_TOUCH_WRITE = 9, /* the same at dst, but each byte is atomically
+                                 * ORed with 0: written, and not changed */
+    DMIRAGE_OP_CALIBRATE = 10,  /* only with DMIRAGE_CAP_CALIBRATE: len bytes
+                                 * from src to dst, both DMA addresses of RAM,
+                                 * imm (a power of two) bytes at a time; the
+                                 * measure for COPY */
+    DMIRAGE_OP_MAX
 };
+
+/*
+ * Flag: the next descriptor goes on with this operation: another piece of
+ * memory for the same opcode.  COPY, FILL, CRC32C and TOUCH_* only.  There is
+ * one completion, with the first descriptor's cookie, after the last
+ * descriptor was taken from the ring; its result is that of all pieces
+ * together.  After an error the other descriptors are taken and not looked at.
+ */
+#define DMIRAGE_SQE_CHAIN           (1u << 0)
 
 /**
  * struct dmirage_sqe - submission ring entry, 64 bytes
  * @opcode:   enum dmirage_opcode
- * @flags:    must be 0
- * @reserved: must be 0
+ * @flags:    DMIRAGE_SQE_CHAIN; others must be 0
+ * @reserved0, @reserved1: must be 0
  * @cookie:   returned in the completion
- * @src:      virtual address read from (COPY, READ_IMM; else ignored)
- * @dst:      virtual address written to (COPY, FILL, WRITE_IMM; else ignored)
+ * @src:      virtual address read from (ignored by operations without)
+ * @dst:      virtual address written to (ignored by operations without)
  * @len:      bytes, 1..DMIRAGE_LEN_MAX (ignored by NOP)
- * @imm:      pattern or value (FILL, WRITE_IMM; else ignored)
+ * @imm:      pattern, value, or summand (ignored by operations without)
+ * @compare:  CAS; must be 0 for others
  * @reserved2: must be 0
  *
  * READ_IMM and WRITE_IMM access a naturally aligned value in one piece, and
- * an unaligned one byte by byte.
+ * an unaligned one byte by byte.  CAS and FETCH_ADD are atomic with respect to
+ * the CPUs and to other contexts.
  */
 struct dmirage_sqe {
     __u8   opcode;
@@ -253,7 +338,8 @@ struct dmirage_sqe {
     __le64 dst;
     __le64 len;
     __le64 imm;
-    __le64 reserved2[2];
+    __le64 compare;
+    __le64 reserved2;
 };
 
 enum dmirage_status {
@@ -271,6 +357,9 @@ enum dmirage_status {
     DMIRAGE_ST_DOORBELL = 9,        /* not an operation: a doorbell was written
                                      * with the impossible value in result and
                                      * was ignored; detail is its offset */
+    DMIRAGE_ST_BAD_ALIGN = 10,      /* CAS, FETCH_ADD: not naturally aligned */
+    DMIRAGE_ST_BAD_CHAIN = 11,      /* another opcode than the chain began with,
+                                     * or one that cannot be chained */
     DMIRAGE_ST_MAX
 };
 
@@ -279,8 +368,9 @@ enum dmirage_status {
 /**
  * struct dmirage_cqe - completion ring entry, 32 bytes
  * @cookie: the operation's
- * @result: READ_IMM: the value, zero-extended; else the number of bytes done,
- *          which is less than asked for when @status is not OK
+ * @result: on OK, READ_IMM, CAS, FETCH_ADD: the value, zero-extended; CRC32C:
+ *          the checksum; else the number of bytes done, which is less than
+ *          asked for when @status is not OK
  * @addr:   on an error at an address: that virtual address
  * @status: enum dmirage_status
  * @detail: see enum dmirage_status
@@ -301,14 +391,16 @@ struct dmirage_cqe {
 /*
  * A radix tree of 4 KiB tables with 512 entries of 64 bits; level 1 maps
  * 4 KiB per entry, each further level 512 times more.  Entries of level 1 are
- * leaves; at level 2 the LEAF bit makes one a 2 MiB leaf.  The device never
- * writes to a table and keeps no entry that is not valid.  A write that finds a
- * translation without WRITE in the IOTLB looks at the table again, so that
- * software may add WRITE, or make an entry valid, without a command.
+ * leaves; at levels 2 and 3 the LEAF bit makes one a 2 MiB or 1 GiB leaf.  The
+ * device never writes to a table and keeps no entry that is not valid.  A write
+ * that finds a translation without WRITE in the IOTLB looks at the table again,
+ * so that software may add WRITE, or make an entry valid, without a command.
+ * It may keep addresses of tables (REG_WALK_CACHE): a table may be freed, or
+ * its entry made a leaf, only after a command that covers all it maps.
  */
 #define DMIRAGE_PTE_VALID           (1ull << 0)
 #define DMIRAGE_PTE_WRITE           (1ull << 1)     /* leaves only */
-#define DMIRAGE_PTE_LEAF            (1ull << 2)     /* level 2 only */
+#define DMIRAGE_PTE_LEAF            (1ull << 2)     /* levels 2 and 3 only */
 #define DMIRAGE_PTE_ADDR            0x000ffffffffff000ull
 #define DMIRAGE_PTE_RESERVED        (~(DMIRAGE_PTE_VALID | DMIRAGE_PTE_WRITE | \
                                        DMIRAGE_PTE_LEAF | DMIRAGE_PTE_ADDR))
@@ -316,6 +408,12 @@ struct dmirage_cqe {
 /* ---- Fault queue ------------------------------------------------------ */
 
 #define DMIRAGE_FAULT_WRITE         (1u << 0)
+
+/*
+ * A context has this many faults open at most, each for another page or, for
+ * one page, at most a read fault and a later write fault.
+ */
+#define DMIRAGE_FAULTS_MAX          4
 
 /**
  * struct dmirage_fqe - fault queue entry, 32 bytes
@@ -345,18 +443,39 @@ enum dmirage_cmd_opcode {
     DMIRAGE_CMD_WAIT = 3,       /* when no access is under way whose
                                  * translation an earlier command dropped:
                                  * write value to status_addr */
+    DMIRAGE_CMD_INV_GLOBAL = 4, /* drop all translations of all contexts */
+    DMIRAGE_CMD_INV_BATCH = 5,  /* INV_RANGE for each of the len = 1..256
+                                 * ranges in the array at addr */
+    DMIRAGE_CMD_AUDIT = 6,      /* compare what the device holds for
+                                 * [addr, addr + len) with the CPU's table; then
+                                 * write struct dmirage_audit at status_addr */
+    DMIRAGE_CMD_DUMP = 7,       /* write the IOTLB's content to the array at
+                                 * addr, up to len bytes; then the number of
+                                 * entries that there are, 32 bits, to
+                                 * status_addr */
 };
+
+/* WAIT, AUDIT, DUMP: interrupt DMIRAGE_VEC_WAIT after the status write. */
+#define DMIRAGE_CMD_F_IRQ           (1u << 0)
+/*
+ * AUDIT in shared mode: software states that the kernel is not in the middle
+ * of a change in the range, so that nothing may differ any more.
+ */
+#define DMIRAGE_CMD_F_SETTLED       (1u << 1)
+
+#define DMIRAGE_BATCH_MAX           256
 
 /**
  * struct dmirage_cmd - invalidation queue entry, 32 bytes
  * @opcode:      enum dmirage_cmd_opcode
- * @flags:       must be 0
- * @asid:        context (INV_*)
- * @value:       what WAIT writes, 32 bits
- * @addr:        INV_RANGE: first byte; need not be aligned
- * @len:         INV_RANGE: bytes, not 0; a range past the end of the address
- *               space is cut there
- * @status_addr: WAIT: DMA address, 4-byte aligned
+ * @flags:       DMIRAGE_CMD_F_*; others must be 0
+ * @asid:        context (INV_RANGE, INV_ASID, INV_BATCH, AUDIT)
+ * @value:       what WAIT and AUDIT write, 32 bits
+ * @addr:        INV_RANGE, AUDIT: first byte; need not be aligned; INV_BATCH,
+ *               DUMP: DMA address of the array, 8-byte aligned
+ * @len:         INV_RANGE, AUDIT: bytes, not 0; a range past the end of the
+ *               address space is cut there; INV_BATCH: ranges; DUMP: bytes
+ * @status_addr: WAIT, DUMP: DMA address, 4-byte aligned; AUDIT: 16-byte aligned
  */
 struct dmirage_cmd {
     __u8   opcode;
@@ -368,6 +487,59 @@ struct dmirage_cmd {
     __le64 status_addr;
 };
 
+/**
+ * struct dmirage_range - what INV_BATCH takes, 16 bytes
+ * @addr: first byte
+ * @len:  bytes, not 0
+ */
+struct dmirage_range {
+    __le64 addr;
+    __le64 len;
+};
+
+/**
+ * struct dmirage_audit - what AUDIT answers, 16 bytes
+ * @translations: translations that were looked at: of the mirror table, of the
+ *                IOTLB, and latched ones
+ * @pages:        4 KiB pages compared
+ * @violations:   of the translations: stale ones; each has a violation record
+ *                or is counted as missed
+ * @value:        the command's, written last
+ *
+ * An audit that the end of its context or the context's lack of a CPU table
+ * cut short says so by violations = DMIRAGE_AUDIT_CUT.
+ */
+struct dmirage_audit {
+    __le32 translations;
+    __le32 pages;
+    __le32 violations;
+    __le32 value;
+};
+
+#define DMIRAGE_AUDIT_CUT           0xffffffffu
+
+#define DMIRAGE_TLBE_WRITE          (1u << 0)
+#define DMIRAGE_TLBE_PREFETCHED     (1u << 1)
+
+/**
+ * struct dmirage_tlbe - an IOTLB entry as DUMP writes it, 32 bytes
+ * @va:        virtual address of its first byte
+ * @pa:        DMA address of its first byte (shared mode: physical)
+ * @fill_time: device clock, ns, when it was read from the page table
+ * @asid:      context
+ * @order:     log2 of its bytes: 12, 21, 30
+ * @flags:     DMIRAGE_TLBE_*
+ */
+struct dmirage_tlbe {
+    __le64 va;
+    __le64 pa;
+    __le64 fill_time;
+    __le16 asid;
+    __u8   order;
+    __u8   flags;
+    __le32 reserved;
+};
+
 /* ---- Violation queue -------------------------------------------------- */
 
 enum dmirage_violation_kind {
@@ -376,7 +548,23 @@ enum dmirage_violation_kind {
     DMIRAGE_VIOL_ABSENT = 2,    /* the CPU maps nothing there any more */
     DMIRAGE_VIOL_WRITE = 3,     /* same frame, but the CPU may no longer write
                                  * to it and the device may */
+    DMIRAGE_VIOL_DIVERGED = 4,  /* pinned mode: the CPU maps another frame or
+                                 * nothing there; the pinned one is no longer
+                                 * what the process sees */
     DMIRAGE_VIOL_MAX
+};
+
+/* How a violation came to light. */
+enum dmirage_strength {
+    DMIRAGE_BY_ACCESS = 0,      /* an access used the translation */
+    DMIRAGE_BY_AUDIT = 1,       /* an audit found the device holding it */
+};
+
+/* Where an audit found it. */
+enum dmirage_holder {
+    DMIRAGE_HELD_LATCHED = 0,   /* by a chunk under way; an access always is */
+    DMIRAGE_HELD_IOTLB = 1,
+    DMIRAGE_HELD_TABLE = 2,     /* in the mirror table */
 };
 
 #define DMIRAGE_VQE_ACCESS_WRITE    (1u << 0)   /* access: was a write */
@@ -385,15 +573,17 @@ enum dmirage_violation_kind {
 #define DMIRAGE_VQE_CPU_WRITE       (1u << 1)
 
 /**
- * struct dmirage_vqe - violation queue entry, 128 bytes: one per access
+ * struct dmirage_vqe - violation queue entry, 128 bytes: one per access, or
+ * per translation that an audit looks at
  * @kind:       enum dmirage_violation_kind, of the first page that differs
- * @opcode:     enum dmirage_opcode of the operation
- * @access:     DMIRAGE_VQE_ACCESS_*
- * @held_order: log2 of the bytes that the device's translation covers: 12, 21
+ * @opcode:     enum dmirage_opcode of the operation (audit: 0)
+ * @access:     DMIRAGE_VQE_ACCESS_* (audit: 0)
+ * @held_order: log2 of the bytes that the device's translation covers: 12, 21,
+ *              30
  * @asid:       context
  * @held_flags: DMIRAGE_VQE_HELD_*
  * @cpu_flags:  DMIRAGE_VQE_CPU_*
- * @cookie:     of the operation
+ * @cookie:     of the operation (audit: 0)
  * @addr:       virtual address of the first byte accessed in that page
  * @len:        bytes that the access went on from @addr
  * @pages:      how many of the 4 KiB pages of this access differ
@@ -402,12 +592,16 @@ enum dmirage_violation_kind {
  * @cpu_addr:   physical address of the frame that the CPU maps there, or 0
  * @cpu_entry:  the CPU's page-table entry as read
  * @time:       device clock, ns
- * @fill_time:  when this translation was read from the mirror table
+ * @fill_time:  when this translation was read from the page table (audit of the
+ *              mirror table: now)
  * @inv_time:   when the last range invalidation came that touched the 2 MiB
  *              aligned block around @addr, whether or not it reached @addr;
  *              0: none among the context's last DMIRAGE_INV_HISTORY
  * @inv_start:  its first byte
  * @inv_len:    its bytes
+ * @strength:   enum dmirage_strength
+ * @holder:     enum dmirage_holder
+ * @mode:       of the context: DMIRAGE_CTL_MODE_* >> 4
  * @seq:        as in struct dmirage_cqe
  */
 struct dmirage_vqe {
@@ -431,8 +625,10 @@ struct dmirage_vqe {
     __le64 inv_time;
     __le64 inv_start;
     __le64 inv_len;
-    __le64 reserved[2];
-    __le32 reserved2;
+    __u8   strength;
+    __u8   holder;
+    __u8   mode;
+    __u8   reserved[17];
     __le32 seq;
 };
 
@@ -446,6 +642,9 @@ _Static_assert(sizeof(struct dmirage_cqe) == 32, "CQE is 32 bytes");
 _Static_assert(sizeof(struct dmirage_fqe) == 32, "FQE is 32 bytes");
 _Static_assert(sizeof(struct dmirage_cmd) == 32, "command is 32 bytes");
 _Static_assert(sizeof(struct dmirage_vqe) == 128, "VQE is 128 bytes");
+_Static_assert(sizeof(struct dmirage_range) == 16, "range is 16 bytes");
+_Static_assert(sizeof(struct dmirage_audit) == 16, "audit is 16 bytes");
+_Static_assert(sizeof(struct dmirage_tlbe) == 32, "TLBE is 32 bytes");
 #endif
 
 #endif

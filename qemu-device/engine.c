@@ -1,50 +1,69 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The engine: one thread that carries out the operations of all contexts,
- * an access at a time, in turn.
+ * The engine: threads that carry out the operations of all contexts, a chunk
+ * at a time, in turn.  Without threads (property engines=0) whoever rings a
+ * doorbell, or lets a context go on by another register, does it.
  *
  * A step for a context has three parts:
  *   1. with the lock: fetch an operation if none is under way, translate the
- *      next piece on each side, latch the translations;
+ *      next chunk on each side, latch the translations;
  *   2. without it: let the oracle check both sides, move the data;
- *   3. with it: free the latched slots (which may answer a WAIT), count,
- *      report what the oracle found, complete the operation if it is done.
- * A fault or a hold point ends a step after part 1; the context comes back
- * when the driver has answered or the hold is over.  @life tells part 3 that
- * the context has ended meanwhile, and perhaps begun anew.
+ *   3. with it: release the latches (which may answer a WAIT), count, report
+ *      what the oracle found, complete the operation if it is done.
+ * A fault or a hold point ends a step; the context comes back when the driver
+ * has answered or the hold is over.  @busy keeps a second engine away from the
+ * context.  @life tells part 3 that the context has ended meanwhile, and
+ * perhaps begun anew.
  */
 #include "dmirage.h"
 
-#include "qemu/memalign.h"
 #include "trace.h"
 
-typedef enum Translated {
-    TRANSLATED,
-    NOT_YET,            /* a fault was raised */
-    FAILED,             /* the operation has been completed with an error */
-} Translated;
+/* How long a register write goes on with operations, at engines=0. */
+#define INLINE_US   100000
 
+static void complete(DmirageState *s, DmirageContext *c,
+                     struct dmirage_cqe *cqe)
+{
+    c->has_op = false;
+    c->count[DMIRAGE_CNT_OPS]++;
+    c->count[DMIRAGE_CNT_OPS_FAILED] +=
+        le16_to_cpu(cqe->status) != DMIRAGE_ST_OK;
+    dmirage_ctx_complete(s, c, cqe);
+}
+
+/*
+ * The operation of @c is over.  If its chain is not, the rest has to be taken
+ * from the ring before its completion is written.
+ */
 void dmirage_op_end(DmirageState *s, DmirageContext *c,
                     enum dmirage_status status, uint16_t detail, uint64_t addr)
 {
     DmirageOp *op = &c->op;
-    bool value = op->opcode == DMIRAGE_OP_READ_IMM && status == DMIRAGE_ST_OK;
-    struct dmirage_cqe cqe = {
+    uint64_t done = op->total + op->done;
+    bool value = status == DMIRAGE_ST_OK && dmirage_op_has_value(op);
+
+    c->end = (struct dmirage_cqe) {
         .cookie = cpu_to_le64(op->cookie),
-        .result = cpu_to_le64(value ? op->result : op->done),
+        .result = cpu_to_le64(value ? op->value : done),
         .addr = cpu_to_le64(addr),
         .status = cpu_to_le16(status),
         .detail = cpu_to_le16(detail),
     };
-
     trace_dmirage_op_end(c->asid, op->opcode, op->cookie, status, detail,
-                         op->done);
-    c->has_op = false;
-    c->count[DMIRAGE_CNT_OPS]++;
-    c->count[DMIRAGE_CNT_OPS_FAILED] += status != DMIRAGE_ST_OK;
-    dmirage_ctx_complete(s, c, &cqe);
+                         done);
+    dmirage_fault_forget(c, false);
+    if (op->chained) {
+        op->skipping = true;
+    } else {
+        complete(s, c, &c->end);
+    }
 }
 
+/*
+ * Takes a descriptor: the first of an operation, the next of its chain, or one
+ * to be skipped.  False: there is nothing to do for it.
+ */
 static bool fetch(DmirageState *s, DmirageContext *c)
 {
     struct dmirage_sqe sqe;
@@ -54,188 +73,210 @@ static bool fetch(DmirageState *s, DmirageContext *c)
     if (!dmirage_ctx_fetch(s, c, &sqe)) {
         return false;
     }
-    status = dmirage_op_decode(&c->op, &sqe, &bad_addr);
+    if (c->has_op && c->op.skipping) {
+        c->op.chained = sqe.flags & DMIRAGE_SQE_CHAIN;
+        if (!c->op.chained) {
+            complete(s, c, &c->end);
+        }
+        return false;
+    }
+    if (c->has_op) {
+        status = dmirage_op_next(&c->op, &sqe, &bad_addr);
+    } else {
+        status = dmirage_op_decode(&c->op, &sqe, s->calibrate, &bad_addr);
+        c->has_op = true;
+    }
+    c->fault_streak = 0;
     trace_dmirage_op(c->asid, c->op.opcode, c->op.cookie, c->op.src,
                      c->op.dst, c->op.len);
-    c->has_op = true;
-    c->fault_streak = 0;
-    if (status != DMIRAGE_ST_OK || c->op.len == 0) {
+    if (status != DMIRAGE_ST_OK) {
         dmirage_op_end(s, c, status, 0, bad_addr);
         return false;
     }
     return true;
 }
 
-/* The translation of @va for this kind of access; @want bytes are to follow. */
-static Translated translate(DmirageState *s, DmirageContext *c, bool write,
-                            uint64_t va, uint64_t want, DmirageXlate *x)
+/*
+ * Translates up to *@len bytes on @side into the chunk, and makes *@len what
+ * is there in a row.  What the first byte has to wait for, the context waits
+ * for; what a later one has to wait for only ends the chunk.
+ */
+static DmirageTranslated translate_side(DmirageState *s, DmirageContext *c,
+                                        unsigned side, uint64_t *len,
+                                        unsigned *level)
 {
-    const DmirageXlate *cached = dmirage_iotlb_lookup(s->iotlb, c->asid, va);
-    DmirageWalkResult r;
-    DmirageWalk w;
+    DmirageChunk *k = &c->chunk;
+    uint64_t va = (side == SIDE_SRC ? c->op.src : c->op.dst) + c->op.done;
+    uint64_t done = 0;
 
-    if (cached && (cached->write || !write)) {
-        c->count[DMIRAGE_CNT_IOTLB_HITS]++;
-        *x = *cached;
-        return TRANSLATED;
-    }
-    c->count[DMIRAGE_CNT_IOTLB_MISSES]++;
-    r = dmirage_walk_mirror(dmirage_dma_read64, s, c->pt_root,
-                            DMIRAGE_CTL_PT_LEVELS_GET(c->ctl), va, &w);
-    switch (r) {
-    case DMIRAGE_WALK_OK:
-        if (write && !w.write) {
-            break;
+    while (done < *len) {
+        DmiragePiece *p = &k->piece[side][k->pieces[side]];
+        DmirageTranslated t = dmirage_translate(s, c, side, va + done, &p->x,
+                                                level);
+
+        if (t != DMIRAGE_TRANSLATED) {
+            *len = done;
+            return done ? DMIRAGE_TRANSLATED : t;
         }
-        *x = (DmirageXlate) {
-            .va = va >> w.order << w.order,
-            .pa = w.addr,
-            .fill_ns = dmirage_now(),
-            .asid = c->asid,
-            .order = w.order,
-            .write = w.write,
-        };
-        dmirage_iotlb_insert(s->iotlb, x);
-        return TRANSLATED;
-    case DMIRAGE_WALK_ABSENT:
-        break;
-    default:
-        c->error |= DMIRAGE_CTX_ERR_TABLE;
-        s->error |= DMIRAGE_ERR_CONTEXT;
-        dmirage_op_end(s, c, DMIRAGE_ST_TABLE_ERROR, w.level, va);
-        return FAILED;
+        p->va = va + done;
+        p->len = MIN(*len - done, dmirage_xlate_last(&p->x) - p->va + 1);
+        done += p->len;
+        k->pieces[side]++;
     }
-    if (c->fault_streak >= DMIRAGE_FAULT_LIMIT) {
-        dmirage_op_end(s, c, DMIRAGE_ST_FAULT_LIMIT, 0, va);
-        return FAILED;
-    }
-    dmirage_fault_raise(s, c, write, va, want);
-    return NOT_YET;
+    return DMIRAGE_TRANSLATED;
 }
 
-/* Part 1.  True: c->access is ready to be carried out. */
+/* Cuts a side down to @len bytes. */
+static void cut(DmirageChunk *k, unsigned side, uint64_t len)
+{
+    uint64_t done = 0;
+    unsigned i = 0;
+
+    for (; i < k->pieces[side] && done < len; i++) {
+        DmiragePiece *p = &k->piece[side][i];
+
+        p->len = MIN(p->len, len - done);
+        done += p->len;
+    }
+    k->pieces[side] = i;
+}
+
+/* Deals with what kept a side's first byte from being translated. */
+static void not_translated(DmirageState *s, DmirageContext *c, unsigned side,
+                           DmirageTranslated t, unsigned level)
+{
+    uint64_t va = (side == SIDE_SRC ? c->op.src : c->op.dst) + c->op.done;
+
+    switch (t) {
+    case DMIRAGE_HOLD_HERE:
+        dmirage_hold_reached(s, c, DMIRAGE_HOLD_WALK);
+        break;
+    case DMIRAGE_BAD_TABLE:
+        c->error |= DMIRAGE_CTX_ERR_TABLE;
+        s->error |= DMIRAGE_ERR_CONTEXT;
+        dmirage_op_end(s, c, DMIRAGE_ST_TABLE_ERROR, level, va);
+        break;
+    default:
+        if (c->fault_streak >= DMIRAGE_FAULT_LIMIT) {
+            dmirage_op_end(s, c, DMIRAGE_ST_FAULT_LIMIT, 0, va);
+            break;
+        }
+        dmirage_fault_raise(s, c, side == SIDE_DST, va,
+                            c->op.len - c->op.done);
+        break;
+    }
+}
+
+/* True: both sides are translated, in c->chunk. */
+static bool translate(DmirageState *s, DmirageContext *c, uint64_t len)
+{
+    DmirageChunk *k = &c->chunk;
+    const bool used[SIDES] = {
+        [SIDE_SRC] = dmirage_op_reads(&c->op),
+        [SIDE_DST] = dmirage_op_writes(&c->op),
+    };
+    DmirageTranslated result[SIDES] = { DMIRAGE_TRANSLATED,
+                                        DMIRAGE_TRANSLATED };
+    unsigned level[SIDES] = { 0 };
+    bool ok = true;
+
+    k->pieces[SIDE_SRC] = 0;
+    k->pieces[SIDE_DST] = 0;
+    /* The side that writes first: its fault may be the other one's, too. */
+    for (int side = SIDE_DST; side >= SIDE_SRC; side--) {
+        uint64_t there = len;
+
+        if (!used[side]) {
+            continue;
+        }
+        result[side] = translate_side(s, c, side, &there, &level[side]);
+        ok = ok && result[side] == DMIRAGE_TRANSLATED;
+        len = there ? there : len;
+    }
+    for (int side = SIDE_DST; side >= SIDE_SRC && !ok; side--) {
+        bool streak = c->fault_streak >= DMIRAGE_FAULT_LIMIT;
+
+        if (result[side] != DMIRAGE_TRANSLATED) {
+            not_translated(s, c, side, result[side], level[side]);
+        }
+        if (c->held || !c->has_op || c->op.skipping || streak) {
+            return false;       /* one is enough */
+        }
+    }
+    if (!ok) {
+        c->fault_streak++;
+        return false;
+    }
+    cut(k, SIDE_SRC, len);
+    cut(k, SIDE_DST, len);
+    k->len = len;
+    return true;
+}
+
+static void latch(DmirageState *s, DmirageContext *c)
+{
+    DmirageChunk *k = &c->chunk;
+
+    k->valid = true;
+    for (unsigned side = 0; side < SIDES; side++) {
+        for (unsigned i = 0; i < k->pieces[side]; i++) {
+            dmirage_inflight_latch(s->inflight, &k->piece[side][i].x);
+        }
+    }
+}
+
+/* Part 1.  True: c->chunk is ready to be carried out. */
 static bool prepare(DmirageState *s, DmirageContext *c)
 {
     DmirageOp *op = &c->op;
-    DmirageAccess *a = &c->access;
+    uint64_t len;
 
-    if (!c->has_op && !fetch(s, c)) {
+    if (c->has_op && !op->skipping && !dmirage_op_piece(op) && !op->chained) {
+        dmirage_op_end(s, c, DMIRAGE_ST_OK, 0, 0);
         return false;
     }
-
-    uint64_t len = dmirage_op_piece(op);
-
-    a->used[SIDE_SRC] = dmirage_op_reads(op);
-    a->used[SIDE_DST] = dmirage_op_writes(op);
-    a->va[SIDE_SRC] = op->src + op->done;
-    a->va[SIDE_DST] = op->dst + op->done;
-    for (unsigned side = 0; side < SIDES; side++) {
-        if (!a->used[side]) {
-            continue;
-        }
-        if (translate(s, c, side == SIDE_DST, a->va[side],
-                      op->len - op->done, &a->x[side]) != TRANSLATED) {
+    if (!c->has_op || op->skipping || !dmirage_op_piece(op)) {
+        if (!fetch(s, c)) {
             return false;
         }
-        len = MIN(len, dmirage_xlate_last(&a->x[side]) - a->va[side] + 1);
     }
-    a->len = len;
-    a->valid = true;
-    for (unsigned side = 0; side < SIDES; side++) {
-        if (a->used[side]) {
-            dmirage_inflight_latch(s->inflight, c->asid * SIDES + side,
-                                   &a->x[side]);
-        }
+    len = dmirage_op_piece(op);
+    if (!len) {
+        /* NOP: comes here again for its end. */
+        dmirage_hold_reached(s, c, DMIRAGE_HOLD_COMPLETE);
+        return false;
     }
+    if (op->opcode == DMIRAGE_OP_CALIBRATE) {
+        c->chunk.pieces[SIDE_SRC] = 0;
+        c->chunk.pieces[SIDE_DST] = 0;
+        c->chunk.len = 0;
+    } else if (!translate(s, c, len)) {
+        return false;
+    }
+    latch(s, c);
     return !dmirage_hold_reached(s, c, DMIRAGE_HOLD_TRANSLATED);
 }
 
-static int64_t oracle_now(void *opaque)
-{
-    return g_get_monotonic_time() * 1000;
-}
+/* What the oracle says of each access of a chunk. */
+typedef struct Findings {
+    bool asked;
+    DmirageFinding of[SIDES][DMIRAGE_PIECES_MAX];
+} Findings;
 
-/* What the oracle's callbacks need to know: whose check it is. */
-typedef struct Check {
-    DmirageState *s;
-    DmirageContext *c;
-    uint64_t life;
-} Check;
-
-static bool oracle_read(void *opaque, uint64_t addr, uint64_t *value)
-{
-    return dmirage_phys_read64(((Check *)opaque)->s, addr, value);
-}
-
-static bool oracle_same_frame(void *opaque, uint64_t dma, uint64_t phys)
-{
-    return dmirage_same_frame(((Check *)opaque)->s, dma, phys);
-}
-
-static bool oracle_pause(void *opaque)
-{
-    Check *k = opaque;
-    bool go_on;
-
-    g_usleep(20);
-    qemu_mutex_lock(&k->s->lock);
-    go_on = k->c->life == k->life && k->s->running && !k->s->stopping;
-    qemu_mutex_unlock(&k->s->lock);
-    return go_on;
-}
-
-static DmirageOracle oracle_of(Check *k)
-{
-    return (DmirageOracle) {
-        .read = oracle_read,
-        .same_frame = oracle_same_frame,
-        .now_ns = oracle_now,
-        .pause = oracle_pause,
-        .opaque = k,
-        .root = k->c->cpu_root,
-        .levels = DMIRAGE_CTL_CPU_LEVELS_GET(k->c->ctl),
-        .suspect_ns = k->s->suspect_ms * 1000000ll,
-    };
-}
-
-/* Part 2a.  False: the access is not to be carried out now. */
-static bool check(const DmirageOracle *o, const DmirageAccess *a,
-                  DmirageFinding finding[SIDES])
+/* Part 2a.  False: the chunk is not to be carried out now. */
+static bool check(const DmirageWitness *w, const DmirageChunk *k, Findings *f)
 {
     for (unsigned side = 0; side < SIDES; side++) {
-        if (a->used[side]) {
-            dmirage_oracle_check(o, &a->x[side], a->va[side], a->len,
-                                 &finding[side]);
-            if (finding[side].undecided) {
+        for (unsigned i = 0; i < k->pieces[side]; i++) {
+            const DmiragePiece *p = &k->piece[side][i];
+
+            dmirage_oracle_check(&w->oracle, &p->x, p->va, p->len,
+                                 &f->of[side][i]);
+            if (f->of[side][i].undecided) {
                 return false;
             }
         }
     }
-    return true;
-}
-
-static uint64_t dma_addr(const DmirageAccess *a, unsigned side)
-{
-    return a->x[side].pa + (a->va[side] - a->x[side].va);
-}
-
-/* Part 2b.  False: there is no memory behind *@bad_side. */
-static bool move(DmirageState *s, DmirageOp *op, const DmirageAccess *a,
-                 unsigned *bad_side)
-{
-    if (a->used[SIDE_SRC]) {
-        *bad_side = SIDE_SRC;
-        if (!dmirage_dma_read(s, dma_addr(a, SIDE_SRC), s->buffer, a->len)) {
-            return false;
-        }
-    } else {
-        dmirage_op_pattern(op, s->buffer, a->len);
-    }
-    if (a->used[SIDE_DST]) {
-        *bad_side = SIDE_DST;
-        return dmirage_dma_write(s, dma_addr(a, SIDE_DST), s->buffer, a->len);
-    }
-    dmirage_op_take(op, s->buffer, a->len);
     return true;
 }
 
@@ -245,64 +286,78 @@ typedef enum Moved {
     NO_MEMORY,
 } Moved;
 
-/* Counts and reports what the oracle found in @a. */
-static void report(DmirageState *s, DmirageContext *c, const DmirageAccess *a,
-                   const DmirageFinding finding[SIDES])
+/* Counts the accesses of the chunk, and reports what the oracle found. */
+static void report(DmirageState *s, DmirageContext *c, const Findings *f)
 {
-    for (unsigned side = 0; side < SIDES; side++) {
-        const DmirageFinding *f = &finding[side];
+    const DmirageChunk *k = &c->chunk;
 
-        if (!a->used[side]) {
-            continue;
-        }
-        c->count[DMIRAGE_CNT_ACCESSES]++;
-        c->count[DMIRAGE_CNT_ORACLE_CHECKS] += f->checks;
-        c->count[DMIRAGE_CNT_ORACLE_SUSPECTS] += f->suspects;
-        if (f->kind != DMIRAGE_VIOL_NONE) {
-            dmirage_violation_report(s, c, &a->x[side], side == SIDE_DST,
-                                     a->va[side] + a->len, f);
+    for (unsigned side = 0; side < SIDES; side++) {
+        c->count[DMIRAGE_CNT_ACCESSES] += k->pieces[side];
+        for (unsigned i = 0; f->asked && i < k->pieces[side]; i++) {
+            const DmirageFinding *found = &f->of[side][i];
+
+            c->count[DMIRAGE_CNT_ORACLE_CHECKS] += found->checks;
+            c->count[DMIRAGE_CNT_ORACLE_SUSPECTS] += found->suspects;
+            if (found->kind != DMIRAGE_VIOL_NONE) {
+                dmirage_violation_access(s, c, &k->piece[side][i],
+                                         side == SIDE_DST, found);
+            }
         }
     }
 }
 
-/* Part 3: the access is over.  It was begun in the context's @life. */
-static void finish(DmirageState *s, DmirageContext *c, uint64_t life,
-                   const DmirageOp *op, Moved moved, unsigned bad_side,
-                   const DmirageFinding finding[SIDES])
+/* The next thing that the operation of @c comes to. */
+static void go_on(DmirageState *s, DmirageContext *c)
 {
-    DmirageAccess *a = &c->access;
+    if (dmirage_op_piece(&c->op) || c->op.chained) {
+        dmirage_hold_reached(s, c, DMIRAGE_HOLD_MIDDLE);
+    } else if (!dmirage_hold_reached(s, c, DMIRAGE_HOLD_COMPLETE)) {
+        dmirage_op_end(s, c, DMIRAGE_ST_OK, 0, 0);
+    }
+}
+
+/* Part 3: the chunk is over.  It was begun in the context's @life. */
+static void finish(DmirageState *s, DmirageContext *c, uint64_t life,
+                   const DmirageOp *op, Moved moved, uint64_t bad_va,
+                   const Findings *f)
+{
+    DmirageChunk *k = &c->chunk;
+    uint64_t len = op->opcode == DMIRAGE_OP_CALIBRATE ? op->len : k->len;
 
     c->busy = false;
-    a->valid = false;
-    for (unsigned side = 0; side < SIDES; side++) {
-        if (a->used[side]) {
-            dmirage_inv_release(s, c, side);
-        }
-    }
+    k->valid = false;
+    c->chunks++;
     if (c->life != life || moved == NOT_MOVED) {
+        dmirage_inval_release(s, c);
         return;
     }
-    report(s, c, a, finding);
+    /* The record first: what a WAIT answers is that all of it is over. */
+    report(s, c, f);
+    dmirage_inval_release(s, c);
+    if (c->life != life) {
+        return;
+    }
     if (moved == NO_MEMORY) {
-        dmirage_op_end(s, c, DMIRAGE_ST_DMA_ERROR, 0, a->va[bad_side]);
+        dmirage_op_end(s, c, DMIRAGE_ST_DMA_ERROR, 0, bad_va);
         return;
     }
     c->op = *op;
-    c->op.done += a->len;
+    c->op.done += len;
     c->fault_streak = 0;
-    c->count[DMIRAGE_CNT_BYTES_READ] += a->used[SIDE_SRC] ? a->len : 0;
-    c->count[DMIRAGE_CNT_BYTES_WRITTEN] += a->used[SIDE_DST] ? a->len : 0;
-    if (c->op.done == c->op.len) {
-        dmirage_op_end(s, c, DMIRAGE_ST_OK, 0, 0);
-    }
+    c->count[DMIRAGE_CNT_BYTES_READ] += k->pieces[SIDE_SRC] ? len : 0;
+    c->count[DMIRAGE_CNT_BYTES_WRITTEN] += k->pieces[SIDE_DST] ? len : 0;
+    go_on(s, c);
 }
 
 /* One step for @c, which is runnable.  @lock held; dropped meanwhile. */
 static void step(DmirageState *s, DmirageContext *c)
 {
-    DmirageFinding finding[SIDES] = { 0 };
-    unsigned bad_side = SIDE_SRC;
     Moved moved = NOT_MOVED;
+    uint64_t bad_va = 0;
+    uint64_t life = c->life;
+    DmirageWitness w;
+    DmirageOp op;
+    Findings f;
 
     if (c->resumed) {
         c->resumed = false;
@@ -310,33 +365,61 @@ static void step(DmirageState *s, DmirageContext *c)
         return;
     }
     c->busy = true;
-
-    /* What is used without the lock: c->access stays as it is while busy. */
-    Check k = { .s = s, .c = c, .life = c->life };
-    DmirageOracle o = oracle_of(&k);
-    bool ask = s->oracle && (c->ctl & DMIRAGE_CTL_ORACLE);
-    DmirageOp op = c->op;
-
+    f.asked = s->oracle && (c->ctl & DMIRAGE_CTL_ORACLE);
+    op = c->op;
+    dmirage_witness_init(&w, s, c, true, false);
     qemu_mutex_unlock(&s->lock);
-    if (!ask || check(&o, &c->access, finding)) {
-        moved = move(s, &op, &c->access, &bad_side) ? MOVED : NO_MEMORY;
-    }
-    qemu_mutex_lock(&s->lock);
 
-    finish(s, c, k.life, &op, moved, bad_side, finding);
+    /* c->chunk stays as it is while busy. */
+    if (op.opcode == DMIRAGE_OP_CALIBRATE) {
+        moved = dmirage_move_calibrate(s, &op, &bad_va) ? MOVED : NO_MEMORY;
+    } else if (!f.asked || check(&w, &c->chunk, &f)) {
+        moved = dmirage_move(s, &op, &c->chunk, &bad_va) ? MOVED : NO_MEMORY;
+    }
+
+    qemu_mutex_lock(&s->lock);
+    finish(s, c, life, &op, moved, bad_va, &f);
 }
 
 static DmirageContext *next_runnable(DmirageState *s)
 {
-    for (unsigned i = 0; i < DMIRAGE_CONTEXTS; i++) {
-        unsigned n = (s->next_ctx + i) % DMIRAGE_CONTEXTS;
+    /* The contexts from next_ctx on, and then those before it. */
+    uint64_t from = s->enabled & (~0ull << s->next_ctx);
 
-        if (dmirage_ctx_runnable(&s->ctx[n])) {
-            s->next_ctx = n + 1;
-            return &s->ctx[n];
+    for (int turn = 0; turn < 2; turn++) {
+        uint64_t left = turn ? s->enabled & ~from : from;
+
+        for (; left; left &= left - 1) {
+            unsigned n = ctz64(left);
+
+            if (dmirage_ctx_runnable(&s->ctx[n])) {
+                s->next_ctx = (n + 1) % DMIRAGE_CONTEXTS;
+                return &s->ctx[n];
+            }
         }
     }
     return NULL;
+}
+
+/*
+ * Without engine threads: does what there is to do, in the caller's thread.
+ * What takes long is left to the thread that minds the hold points, so that no
+ * guest can keep a vCPU, and the BQL, for itself.  @lock held; dropped
+ * meanwhile.
+ */
+void dmirage_engine_run(DmirageState *s)
+{
+    int64_t end = g_get_monotonic_time() + INLINE_US;
+    DmirageContext *c;
+
+    while (s->running && !s->stopping && (c = next_runnable(s))) {
+        step(s, c);
+        if (g_get_monotonic_time() > end) {
+            s->overtime = true;
+            qemu_cond_broadcast(&s->work);
+            return;
+        }
+    }
 }
 
 static void *engine(void *opaque)
@@ -346,13 +429,19 @@ static void *engine(void *opaque)
     rcu_register_thread();
     qemu_mutex_lock(&s->lock);
     while (!s->stopping) {
-        int64_t ms = dmirage_hold_expire(s);
-        DmirageContext *c = s->running ? next_runnable(s) : NULL;
+        bool released;
+        int64_t ms = dmirage_hold_expire(s, &released);
+        DmirageContext *c = NULL;
 
+        s->overtime |= released;
+        if (s->running && (s->engines || s->overtime)) {
+            c = next_runnable(s);
+        }
         if (c) {
             step(s, c);
             continue;
         }
+        s->overtime = false;
         qemu_cond_broadcast(&s->idle);
         if (ms < 0) {
             qemu_cond_wait(&s->work, &s->lock);
@@ -368,34 +457,43 @@ static void *engine(void *opaque)
 
 void dmirage_engine_start(DmirageState *s)
 {
-    s->buffer = qemu_memalign(DMIRAGE_PAGE, DMIRAGE_CHUNK);
     qemu_mutex_init(&s->lock);
     qemu_cond_init(&s->work);
+    qemu_cond_init(&s->drained);
     qemu_cond_init(&s->idle);
     s->stopping = false;
-    qemu_thread_create(&s->thread, "dmirage-engine", engine, s,
-                       QEMU_THREAD_JOINABLE);
+    /* Without engines a thread is needed all the same, for hold points. */
+    s->threads = MAX(s->engines, 1);
+    for (unsigned i = 0; i < s->threads; i++) {
+        g_autofree char *name = g_strdup_printf("dmirage-eng%u", i);
+
+        qemu_thread_create(&s->engine[i], name, engine, s,
+                           QEMU_THREAD_JOINABLE);
+    }
+    dmirage_audit_start(s);
 }
 
 void dmirage_engine_kick(DmirageState *s)
 {
-    qemu_cond_signal(&s->work);
+    if (s->engines) {
+        qemu_cond_broadcast(&s->work);
+    }
 }
 
 static bool any_busy(DmirageState *s)
 {
-    bool busy = false;
+    bool busy = s->syncing;
 
     qemu_mutex_lock(&s->lock);
     for (unsigned i = 0; i < DMIRAGE_CONTEXTS; i++) {
-        busy |= s->ctx[i].busy;
+        busy |= s->ctx[i].busy || s->ctx[i].auditing;
     }
     qemu_mutex_unlock(&s->lock);
     return busy;
 }
 
 /*
- * Returns when no access is under way.  The caller has seen to it that none
+ * Returns when no chunk is under way.  The caller has seen to it that none
  * begins.  The BQL is dropped while waiting: an IOMMU may want it to report
  * what it thinks of the access.
  */
@@ -410,12 +508,16 @@ void dmirage_engine_stop(DmirageState *s)
 {
     qemu_mutex_lock(&s->lock);
     s->stopping = true;
-    dmirage_engine_kick(s);
+    qemu_cond_broadcast(&s->work);
+    qemu_cond_broadcast(&s->drained);
     qemu_mutex_unlock(&s->lock);
     dmirage_engine_quiesce(s);
-    qemu_thread_join(&s->thread);
+    dmirage_audit_stop(s);
+    for (unsigned i = 0; i < s->threads; i++) {
+        qemu_thread_join(&s->engine[i]);
+    }
     qemu_cond_destroy(&s->idle);
+    qemu_cond_destroy(&s->drained);
     qemu_cond_destroy(&s->work);
     qemu_mutex_destroy(&s->lock);
-    qemu_vfree(s->buffer);
 }

@@ -1,159 +1,170 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Invalidation: the driver takes translations back.
- *
- * Commands are processed in order, within the doorbell write that announces
- * them.  A WAIT that cannot be answered yet is kept, and answered by the
- * access that it waits for when that ends (inflight.h); commands after it go
- * on meanwhile.
+ * The invalidation queue: commands, decoded and carried out in order, within
+ * the doorbell write that announces them.  A WAIT or an AUDIT may be answered
+ * later; commands after it go on meanwhile.
  */
 #include "dmirage.h"
 
 #include "qemu/log.h"
 #include "trace.h"
 
-static void answer(DmirageState *s, const DmirageWait *w)
-{
-    uint32_t value = cpu_to_le32(w->value);
+/* A command, in the host's byte order. */
+typedef struct Command {
+    DmirageContext *c;      /* NULL if there is no such context */
+    unsigned opcode;
+    unsigned flags;
+    uint32_t value;
+    uint64_t addr;
+    uint64_t len;
+    uint64_t status_addr;
+} Command;
 
-    trace_dmirage_wait_done(w->seq, w->status_addr);
-    if (!dmirage_dma_write(s, w->status_addr, &value, sizeof(value))) {
-        qemu_log_mask(LOG_GUEST_ERROR,
-                      "dmirage: cannot write wait status to 0x%" PRIx64 "\n",
-                      w->status_addr);
-        s->error |= DMIRAGE_ERR_QUEUE;
+/* Last byte of @len > 0 bytes from @addr on, cut at the end of all. */
+static uint64_t last_of(uint64_t addr, uint64_t len)
+{
+    return addr + MIN(len - 1, UINT64_MAX - addr);
+}
+
+static bool inv_range(DmirageState *s, const Command *cmd)
+{
+    if (!cmd->c || !cmd->len) {
+        return false;
     }
+    dmirage_inval_range(s, cmd->c, cmd->addr, last_of(cmd->addr, cmd->len));
+    return true;
 }
 
-/* Answers the waits that are done now. */
-static void answer_waits(DmirageState *s)
+static bool inv_asid(DmirageState *s, const Command *cmd)
 {
-    unsigned kept = 0;
-
-    for (unsigned i = 0; i < s->waits; i++) {
-        if (dmirage_inflight_done(s->inflight, s->wait[i].seq)) {
-            answer(s, &s->wait[i]);
-        } else {
-            s->wait[kept++] = s->wait[i];
-        }
+    if (!cmd->c) {
+        return false;
     }
-    s->waits = kept;
+    cmd->c->count[DMIRAGE_CNT_INVALIDATIONS]++;
+    dmirage_inval_asid(s, cmd->c);
+    return true;
 }
 
-/* An access of @c has ended on @side. */
-void dmirage_inv_release(DmirageState *s, DmirageContext *c, unsigned side)
-{
-    if (dmirage_inflight_release(s->inflight, c->asid * SIDES + side)) {
-        answer_waits(s);
-        /* There may be room for a WAIT that had none. */
-        dmirage_inv_process(s);
-    }
-}
-
-/* Drops @first..@last of @c, both from the IOTLB and as far as latched. */
-static void drop(DmirageState *s, DmirageContext *c, uint64_t first,
-                 uint64_t last)
-{
-    unsigned dropped, hits;
-
-    s->cmd_seq++;
-    dropped = dmirage_iotlb_drop_range(s->iotlb, c->asid, first, last);
-    hits = dmirage_inflight_hit(s->inflight, s->cmd_seq, c->asid, first,
-                                last);
-    c->count[DMIRAGE_CNT_IOTLB_DROPPED] += dropped;
-    c->count[DMIRAGE_CNT_DRAINED] += hits;
-    trace_dmirage_invalidate(c->asid, first, last, dropped, hits);
-}
-
-void dmirage_inv_drop_asid(DmirageState *s, DmirageContext *c)
-{
-    drop(s, c, 0, UINT64_MAX);
-}
-
-/* Lets those accesses go on that the new WAIT needs to finish. */
-static void release_held(DmirageState *s)
+static bool inv_global(DmirageState *s, const Command *cmd)
 {
     for (unsigned i = 0; i < DMIRAGE_CONTEXTS; i++) {
-        DmirageContext *c = &s->ctx[i];
-
-        for (unsigned side = 0; c->held && !c->keep && side < SIDES; side++) {
-            if (dmirage_inflight_is_hit(s->inflight, i * SIDES + side)) {
-                dmirage_hold_release(s, c);
-            }
-        }
+        s->ctx[i].count[DMIRAGE_CNT_INVALIDATIONS]++;
+        dmirage_inval_asid(s, &s->ctx[i]);
     }
-}
-
-static bool inv_range(DmirageState *s, DmirageContext *c, uint64_t addr,
-                      uint64_t len)
-{
-    DmirageInv inv = { .time_ns = dmirage_now(), .first = addr };
-
-    if (!len) {
-        return false;
-    }
-    inv.last = len - 1 > UINT64_MAX - addr ? UINT64_MAX : addr + len - 1;
-    dmirage_invlog_add(&c->invlog, &inv);
-    drop(s, c, inv.first, inv.last);
     return true;
 }
 
-static bool inv_wait(DmirageState *s, uint64_t status_addr, uint32_t value)
+/* All ranges are read and looked at before the first is dropped. */
+static bool inv_batch(DmirageState *s, const Command *cmd)
 {
-    DmirageWait w = {
-        .seq = s->cmd_seq,
-        .status_addr = status_addr,
-        .value = value,
+    struct dmirage_range range[DMIRAGE_BATCH_MAX];
+
+    if (!cmd->c || !cmd->len || cmd->len > DMIRAGE_BATCH_MAX ||
+        cmd->addr & 7 ||
+        !dmirage_dma_read(s, cmd->addr, range,
+                          cmd->len * sizeof(range[0]))) {
+        return false;
+    }
+    for (unsigned i = 0; i < cmd->len; i++) {
+        if (!range[i].len) {
+            return false;
+        }
+    }
+    for (unsigned i = 0; i < cmd->len; i++) {
+        uint64_t addr = le64_to_cpu(range[i].addr);
+
+        dmirage_inval_range(s, cmd->c, addr,
+                            last_of(addr, le64_to_cpu(range[i].len)));
+    }
+    return true;
+}
+
+static bool wait_cmd(DmirageState *s, const Command *cmd)
+{
+    if (cmd->status_addr & 3) {
+        return false;
+    }
+    dmirage_inval_wait(s, cmd->status_addr, cmd->value,
+                       cmd->flags & DMIRAGE_CMD_F_IRQ);
+    return true;
+}
+
+static bool audit(DmirageState *s, const Command *cmd)
+{
+    DmirageAudit a = {
+        .c = cmd->c,
+        .first = cmd->addr,
+        .settled = cmd->flags & DMIRAGE_CMD_F_SETTLED,
+        .answer = true,
+        .irq = cmd->flags & DMIRAGE_CMD_F_IRQ,
+        .value = cmd->value,
+        .status_addr = cmd->status_addr,
     };
 
-    if (status_addr & 3) {
+    if (!cmd->c || !cmd->len || cmd->status_addr & 15 || !s->oracle) {
         return false;
     }
-    if (dmirage_inflight_done(s->inflight, w.seq)) {
-        answer(s, &w);
-        return true;
-    }
-    trace_dmirage_wait(w.seq, status_addr);
-    s->wait[s->waits++] = w;
-    release_held(s);
+    a.life = cmd->c->life;
+    a.last = last_of(cmd->addr, cmd->len);
+    dmirage_audit_request(s, &a);
     return true;
 }
 
-static bool process(DmirageState *s, const struct dmirage_cmd *cmd)
+static bool dump(DmirageState *s, const Command *cmd)
 {
-    uint16_t asid = le16_to_cpu(cmd->asid);
-    DmirageContext *c = asid < DMIRAGE_CONTEXTS ? &s->ctx[asid] : NULL;
+    uint32_t entries;
 
-    if (cmd->flags) {
+    if (cmd->addr & 7 || cmd->status_addr & 3 ||
+        !dmirage_dump(s, cmd->addr, cmd->len, &entries)) {
         return false;
     }
-    if (c && cmd->opcode != DMIRAGE_CMD_WAIT) {
-        c->count[DMIRAGE_CNT_INVALIDATIONS]++;
-    }
-    switch (cmd->opcode) {
-    case DMIRAGE_CMD_INV_RANGE:
-        return c && inv_range(s, c, le64_to_cpu(cmd->addr),
-                              le64_to_cpu(cmd->len));
-    case DMIRAGE_CMD_INV_ASID:
-        if (c) {
-            dmirage_inv_drop_asid(s, c);
-        }
-        return c;
-    case DMIRAGE_CMD_WAIT:
-        return inv_wait(s, le64_to_cpu(cmd->status_addr),
-                        le32_to_cpu(cmd->value));
-    default:
-        return false;
-    }
+    entries = cpu_to_le32(entries);
+    dmirage_status_write(s, cmd->status_addr, &entries, sizeof(entries),
+                         cmd->flags & DMIRAGE_CMD_F_IRQ);
+    return true;
 }
 
-/* Takes commands for as long as there are any and a WAIT would find room. */
-void dmirage_inv_process(DmirageState *s)
+/* What each command is, and the flags it knows. */
+static const struct {
+    bool (*process)(DmirageState *s, const Command *cmd);
+    unsigned flags;
+} commands[] = {
+    [DMIRAGE_CMD_INV_RANGE] = { inv_range, 0 },
+    [DMIRAGE_CMD_INV_ASID] = { inv_asid, 0 },
+    [DMIRAGE_CMD_WAIT] = { wait_cmd, DMIRAGE_CMD_F_IRQ },
+    [DMIRAGE_CMD_INV_GLOBAL] = { inv_global, 0 },
+    [DMIRAGE_CMD_INV_BATCH] = { inv_batch, 0 },
+    [DMIRAGE_CMD_AUDIT] = { audit,
+                            DMIRAGE_CMD_F_IRQ | DMIRAGE_CMD_F_SETTLED },
+    [DMIRAGE_CMD_DUMP] = { dump, DMIRAGE_CMD_F_IRQ },
+};
+
+static bool process(DmirageState *s, const struct dmirage_cmd *raw)
+{
+    uint16_t asid = le16_to_cpu(raw->asid);
+    Command cmd = {
+        .c = asid < DMIRAGE_CONTEXTS ? &s->ctx[asid] : NULL,
+        .opcode = raw->opcode,
+        .flags = raw->flags,
+        .value = le32_to_cpu(raw->value),
+        .addr = le64_to_cpu(raw->addr),
+        .len = le64_to_cpu(raw->len),
+        .status_addr = le64_to_cpu(raw->status_addr),
+    };
+
+    trace_dmirage_command(cmd.opcode, cmd.flags, asid, cmd.addr, cmd.len);
+    return cmd.opcode < ARRAY_SIZE(commands) && commands[cmd.opcode].process &&
+           !(cmd.flags & ~commands[cmd.opcode].flags) &&
+           commands[cmd.opcode].process(s, &cmd);
+}
+
+/* Takes commands for as long as there are any and an answer can be kept. */
+void dmirage_invq_process(DmirageState *s)
 {
     struct dmirage_cmd cmd;
 
     while (s->iq.enabled && s->iq.head != s->iq.tail &&
-           s->waits < DMIRAGE_WAITS_MAX) {
+           s->waits < DMIRAGE_WAITS_MAX && s->audits < DMIRAGE_AUDITS_MAX) {
         if (!dmirage_queue_pop(s, &s->iq, &cmd, sizeof(cmd))) {
             dmirage_queue_failed(s, &s->iq);
             return;

@@ -2,78 +2,142 @@
 /* The oracle.  See oracle.h. */
 #include "oracle.h"
 
-#define PAGE_SIZE   4096ull
+#define PAGE_BITS   12
+#define INDEX_BITS  9
+#define PAGE_SIZE   (1ull << PAGE_BITS)
 #define PAGE_MASK   (~(PAGE_SIZE - 1))
 
-/* One look at one page: what kind of difference is there now? */
-static enum dmirage_violation_kind look(const DmirageOracle *o,
-                                        const DmirageXlate *x, uint64_t page,
-                                        DmirageFinding *f)
+/* What absence that lasts is; NONE: it does not count. */
+static enum dmirage_violation_kind kind_of_absence(const DmirageOracle *o)
+{
+    switch (o->mode) {
+    case DMIRAGE_MODE_PINNED:
+        return DMIRAGE_VIOL_DIVERGED;
+    case DMIRAGE_MODE_SHARED:
+        return o->settled ? DMIRAGE_VIOL_ABSENT : DMIRAGE_VIOL_NONE;
+    default:
+        return DMIRAGE_VIOL_ABSENT;
+    }
+}
+
+static enum dmirage_violation_kind kind_of_frame(const DmirageOracle *o)
+{
+    return o->mode == DMIRAGE_MODE_PINNED ? DMIRAGE_VIOL_DIVERGED
+                                          : DMIRAGE_VIOL_FRAME;
+}
+
+static bool write_counts(const DmirageOracle *o)
+{
+    switch (o->mode) {
+    case DMIRAGE_MODE_PINNED:
+        return false;
+    case DMIRAGE_MODE_SHARED:
+        return o->settled;
+    default:
+        return true;
+    }
+}
+
+/* One look at one page.  Returns whether the process has it. */
+static bool look(const DmirageOracle *o, uint64_t page, DmirageFinding *f)
+{
+    f->cpu_present = dmirage_walk_x86(o->read, o->opaque, o->root, o->levels,
+                                      page, &f->cpu) == DMIRAGE_WALK_OK;
+    return f->cpu_present;
+}
+
+/*
+ * Gives an absent page time to come back.  Returns false if it was not
+ * possible to wait for that.
+ */
+static bool look_again(const DmirageOracle *o, uint64_t page,
+                       DmirageFinding *f)
+{
+    int64_t deadline = o->now_ns(o->opaque) + o->suspect_ns;
+    int64_t now;
+
+    f->suspects++;
+    do {
+        if (!o->pause(o->opaque)) {
+            return false;
+        }
+        /* The last look is one after the deadline, however slow we are. */
+        now = o->now_ns(o->opaque);
+    } while (!look(o, page, f) && now < deadline);
+    return true;
+}
+
+/* What differs at @page, which @f->cpu tells of. */
+static enum dmirage_violation_kind compare(const DmirageOracle *o,
+                                           const DmirageXlate *x,
+                                           uint64_t page, DmirageFinding *f)
 {
     f->held_addr = x->pa + (page - x->va);
     f->cpu_addr = 0;
-    f->cpu_present = dmirage_walk_x86(o->read, o->opaque, o->root, o->levels,
-                                      page, &f->cpu) == DMIRAGE_WALK_OK;
     if (!f->cpu_present) {
-        return DMIRAGE_VIOL_ABSENT;
+        return kind_of_absence(o);
     }
     f->cpu_addr = f->cpu.addr + (page & ((1ull << f->cpu.order) - 1));
     if (!o->same_frame(o->opaque, f->held_addr, f->cpu_addr)) {
-        return DMIRAGE_VIOL_FRAME;
+        return kind_of_frame(o);
     }
-    if (x->write && !f->cpu.write) {
+    if (x->write && !f->cpu.write && write_counts(o)) {
         return DMIRAGE_VIOL_WRITE;
     }
     return DMIRAGE_VIOL_NONE;
 }
 
-/* As look(), but gives an absent entry time to come back. */
-static enum dmirage_violation_kind judge(const DmirageOracle *o,
-                                         const DmirageXlate *x, uint64_t page,
-                                         DmirageFinding *f)
+/*
+ * The last page that the entry where a walk of @page ended is true of, whether
+ * it is a leaf or absent.
+ */
+static uint64_t covered(const DmirageWalk *w, uint64_t page)
 {
-    enum dmirage_violation_kind kind = look(o, x, page, f);
-    int64_t deadline;
+    unsigned order = PAGE_BITS + INDEX_BITS * (w->level - 1);
 
-    if (kind != DMIRAGE_VIOL_ABSENT) {
-        return kind;
-    }
-    f->suspects++;
-    deadline = o->now_ns(o->opaque) + o->suspect_ns;
-    do {
-        if (!o->pause(o->opaque)) {
-            f->undecided = true;
-            return DMIRAGE_VIOL_NONE;
-        }
-        kind = look(o, x, page, f);
-    } while (kind == DMIRAGE_VIOL_ABSENT && o->now_ns(o->opaque) < deadline);
-    return kind;
+    return (page | ((1ull << order) - 1)) & PAGE_MASK;
 }
 
 void dmirage_oracle_check(const DmirageOracle *o, const DmirageXlate *x,
                           uint64_t va, uint64_t len, DmirageFinding *f)
 {
     uint64_t last = (va + len - 1) & PAGE_MASK;
+    uint64_t page = va & PAGE_MASK;
+    bool absence_counts = kind_of_absence(o) != DMIRAGE_VIOL_NONE;
     DmirageFinding first = { .kind = DMIRAGE_VIOL_NONE };
     DmirageFinding now = { .kind = DMIRAGE_VIOL_NONE };
 
-    /*
-     * Each page by itself, though a large CPU entry would answer for many:
-     * the entry may be replaced while the check runs.
-     */
-    for (uint64_t page = va & PAGE_MASK; ; page += PAGE_SIZE) {
+    for (;; page += PAGE_SIZE) {
         /* Once a violation is certain, its other pages need no grace. */
-        now.kind = now.pages ? look(o, x, page, &now)
-                             : judge(o, x, page, &now);
-        now.checks++;
-        if (now.kind != DMIRAGE_VIOL_NONE) {
-            now.pages++;
-            if (first.kind == DMIRAGE_VIOL_NONE) {
-                first = now;
-                first.va = page < va ? va : page;
+        if (!look(o, page, &now) && absence_counts && !now.pages &&
+            !look_again(o, page, &now)) {
+            now.checks++;
+            now.undecided = true;
+            break;
+        }
+
+        uint64_t end = covered(&now.cpu, page);
+
+        if (end > last) {
+            end = last;
+        }
+        for (;; page += PAGE_SIZE) {
+            enum dmirage_violation_kind kind = compare(o, x, page, &now);
+
+            now.checks++;
+            if (kind != DMIRAGE_VIOL_NONE) {
+                now.pages++;
+                if (first.kind == DMIRAGE_VIOL_NONE) {
+                    first = now;
+                    first.kind = kind;
+                    first.va = page < va ? va : page;
+                }
+            }
+            if (page == end) {
+                break;
             }
         }
-        if (page == last || now.undecided) {
+        if (page == last) {
             break;
         }
     }

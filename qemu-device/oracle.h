@@ -3,15 +3,14 @@
  * The oracle: is a translation that the device holds still true?
  *
  * It compares a translation with the process's page table, which it walks by
- * itself; it never asks the driver.  The invariant for mirror mode, at every
- * instant, for every translation held and every 4 KiB page in it:
+ * itself; it never asks the driver.
  *
- *   the process's page table maps the page, present, to the same frame; and
- *   if the translation permits writes, so does the page table.
- *
- * It holds at every instant since the kernel calls invalidate_range_start
- * before it changes an entry, and the driver does not return from it before
- * the device has let go.
+ * Mirror mode.  At every instant, for every translation held and every 4 KiB
+ * page in it: the process's page table maps the page, present, to the same
+ * frame; and if the translation permits writes, so does the page table.  It
+ * holds at every instant since the kernel calls invalidate_range_start before
+ * it changes an entry, and the driver does not return from it before the
+ * device has let go.
  *
  * One transient is allowed: inside one page-table-lock section the kernel may
  * clear an entry and write it back with the same frame and rights, and tells
@@ -19,6 +18,16 @@
  * page found absent is *suspect*: it is looked at again until it is there or
  * @suspect_ns have passed.  Another frame, or lost write permission, is a
  * violation at once.
+ *
+ * Shared mode.  The kernel changes the entry first and flushes then
+ * (arch_invalidate_secondary_tlbs), so a translation may outlive the entry, or
+ * its write permission; it is stale when another frame is present.  Only when
+ * the caller knows that no change is under way (@settled) do absence, for
+ * @suspect_ns, and lost permission count.
+ *
+ * Pinned mode.  The frame is the driver's by right, whatever the page table
+ * says.  What is told is that the process no longer sees it: another frame, or
+ * none for @suspect_ns.  Permission does not matter.
  *
  * Plain C; no state of its own.  The caller keeps the translation latched
  * while it is checked, so that no flush can complete in between.
@@ -30,6 +39,13 @@
 #include "iotlb.h"
 #include "walk.h"
 
+/* Values of DMIRAGE_CTL_MODE_*, shifted down. */
+typedef enum DmirageMode {
+    DMIRAGE_MODE_MIRROR = DMIRAGE_CTL_MODE_MIRROR >> 4,
+    DMIRAGE_MODE_PINNED = DMIRAGE_CTL_MODE_PINNED >> 4,
+    DMIRAGE_MODE_SHARED = DMIRAGE_CTL_MODE_SHARED >> 4,
+} DmirageMode;
+
 /**
  * DmirageOracle: how the oracle sees the world
  * @read: reads the process's page table; physical addresses
@@ -40,6 +56,8 @@
  * @opaque: for all of these
  * @root: physical address of the process's highest page table
  * @levels: 4 or 5
+ * @mode: whose invariant
+ * @settled: shared mode: the kernel is not in the middle of a change
  * @suspect_ns: how long a suspect may stay absent
  */
 typedef struct DmirageOracle {
@@ -50,6 +68,8 @@ typedef struct DmirageOracle {
     void *opaque;
     uint64_t root;
     unsigned levels;
+    DmirageMode mode;
+    bool settled;
     int64_t suspect_ns;
 } DmirageOracle;
 
@@ -64,7 +84,7 @@ typedef struct DmirageOracle {
  * @pages: pages that differ; an absent page after the first that differs is
  *     counted as it was found, without a second look
  * @checks: pages compared
- * @suspects: pages that were found absent at first
+ * @suspects: pages that were found absent at first, where that counts
  * @undecided: @pause ended the check early; the access must not be carried out
  */
 typedef struct DmirageFinding {
@@ -82,7 +102,8 @@ typedef struct DmirageFinding {
 
 /*
  * Checks the pages of @x that the bytes @va..@va+@len-1 touch; they lie
- * within @x, @len > 0.
+ * within @x, @len > 0.  Pages that one large entry of the CPU's maps share one
+ * walk: a single read of that entry is true of all of them at one instant.
  */
 void dmirage_oracle_check(const DmirageOracle *o, const DmirageXlate *x,
                           uint64_t va, uint64_t len, DmirageFinding *f);

@@ -41,6 +41,10 @@ static void vm_state_changed(void *opaque, bool running, RunState state)
     qemu_mutex_lock(&s->lock);
     s->running = running;
     dmirage_engine_kick(s);
+    qemu_cond_signal(&s->audit_work);
+    if (!s->engines) {
+        dmirage_engine_run(s);
+    }
     qemu_mutex_unlock(&s->lock);
     if (!running) {
         dmirage_engine_quiesce(s);
@@ -56,23 +60,95 @@ static void dmirage_reset(DeviceState *dev)
     msix_reset(PCI_DEVICE(dev));
 }
 
+/* The place of @name in @names; not set means the first. */
+static bool choose(const char *property, const char *name,
+                   const char *const *names, unsigned n, unsigned *chosen,
+                   Error **errp)
+{
+    for (*chosen = 0; *chosen < n; (*chosen)++) {
+        if (!name || !strcmp(name, names[*chosen])) {
+            return true;
+        }
+    }
+    error_setg(errp, "%s=%s: must be one of %s, %s, %s", property, name,
+               names[0], names[1], names[2]);
+    return false;
+}
+
+static bool in_range(const char *property, uint32_t value, uint32_t min,
+                     uint32_t max, Error **errp)
+{
+    if (value < min || value > max) {
+        error_setg(errp, "%s=%u: must be from %u to %u", property, value, min,
+                   max);
+        return false;
+    }
+    return true;
+}
+
+static bool check_properties(DmirageState *s, Error **errp)
+{
+    static const char *const actions[] = { "log", "stop", "abort" };
+    unsigned action;
+
+    if (!in_range("suspect-ms", s->suspect_ms, 1, 10000, errp) ||
+        !in_range("audit-ms", s->audit_ms, 0, 3600000, errp) ||
+        !in_range("engines", s->engines, 0, DMIRAGE_ENGINES_MAX, errp) ||
+        !in_range("walk-cache", s->walk_cache, 0, DMIRAGE_WALKCACHE_MAX,
+                  errp) ||
+        !in_range("prefetch", s->prefetch, 0, 511, errp) ||
+        !choose("on-violation", s->on_violation_name, actions,
+                ARRAY_SIZE(actions), &action, errp)) {
+        return false;
+    }
+    s->on_violation = action;
+    return true;
+}
+
+static void free_caches(DmirageState *s)
+{
+    dmirage_walkcache_free(s->walkcache);
+    dmirage_iotlb_free(s->iotlb);
+    s->walkcache = NULL;
+    s->iotlb = NULL;
+}
+
+static bool make_caches(DmirageState *s, Error **errp)
+{
+    static const char *const policies[] = { "lru", "fifo", "random" };
+    unsigned policy;
+
+    if (!choose("iotlb-replacement", s->iotlb_replacement, policies,
+                ARRAY_SIZE(policies), &policy, errp)) {
+        return false;
+    }
+    s->iotlb = dmirage_iotlb_new(s->iotlb_entries, s->iotlb_ways, policy);
+    if (!s->iotlb) {
+        error_setg(errp, "iotlb-entries and iotlb-ways must be powers of two,"
+                         " with no more ways than entries, and those no more"
+                         " than 65536");
+        return false;
+    }
+    s->iotlb_generation = dmirage_iotlb_generation(s->iotlb);
+    s->walkcache = dmirage_walkcache_new(s->walk_cache);
+    if (!s->walkcache) {
+        error_setg(errp, "no memory for the walk cache");
+        free_caches(s);
+        return false;
+    }
+    return true;
+}
+
 static void dmirage_realize(PCIDevice *pdev, Error **errp)
 {
     DmirageState *s = DMIRAGE(pdev);
 
-    if (s->suspect_ms < 1 || s->suspect_ms > 10000) {
-        error_setg(errp, "suspect-ms must be from 1 to 10000");
-        return;
-    }
-    s->iotlb = dmirage_iotlb_new(s->iotlb_entries, s->iotlb_ways);
-    if (!s->iotlb) {
-        error_setg(errp, "iotlb-entries and iotlb-ways must be powers of two,"
-                         " with no more ways than entries");
+    if (!check_properties(s, errp) || !make_caches(s, errp)) {
         return;
     }
     if (pcie_endpoint_cap_init(pdev, 0) < 0) {
         error_setg(errp, "no room for the PCI Express capability");
-        goto free_iotlb;
+        goto free_caches;
     }
     if (msix_init_exclusive_bar(pdev, DMIRAGE_VECTORS, DMIRAGE_BAR_MSIX,
                                 errp)) {
@@ -81,7 +157,8 @@ static void dmirage_realize(PCIDevice *pdev, Error **errp)
     for (unsigned v = 0; v < DMIRAGE_VECTORS; v++) {
         msix_vector_use(pdev, v);
     }
-    s->inflight = dmirage_inflight_new(DMIRAGE_CONTEXTS * SIDES);
+    s->inflight = dmirage_inflight_new(DMIRAGE_CONTEXTS);
+    s->ram = dmirage_ram_new(s);
     s->irq_bh = qemu_bh_new(irq_bh, s);
     for (unsigned i = 0; i < DMIRAGE_CONTEXTS; i++) {
         s->ctx[i].asid = i;
@@ -101,9 +178,8 @@ static void dmirage_realize(PCIDevice *pdev, Error **errp)
 
 free_pcie:
     pcie_cap_exit(pdev);
-free_iotlb:
-    dmirage_iotlb_free(s->iotlb);
-    s->iotlb = NULL;
+free_caches:
+    free_caches(s);
 }
 
 static void dmirage_exit(PCIDevice *pdev)
@@ -115,8 +191,9 @@ static void dmirage_exit(PCIDevice *pdev)
     qemu_bh_delete(s->irq_bh);
     msix_uninit_exclusive_bar(pdev);
     pcie_cap_exit(pdev);
+    dmirage_ram_free(s->ram);
     dmirage_inflight_free(s->inflight);
-    dmirage_iotlb_free(s->iotlb);
+    free_caches(s);
 }
 
 static const VMStateDescription dmirage_vmstate = {
@@ -124,12 +201,20 @@ static const VMStateDescription dmirage_vmstate = {
     .unmigratable = 1,
 };
 
-/* suspect-ms: how long an entry may be absent before that is a violation. */
+/* What each one means is said in docs/hardware.md. */
 static DMIRAGE_CONST Property dmirage_properties[] = DMIRAGE_PROPERTIES(
     DEFINE_PROP_UINT32("iotlb-entries", DmirageState, iotlb_entries, 1024),
     DEFINE_PROP_UINT32("iotlb-ways", DmirageState, iotlb_ways, 4),
+    DEFINE_PROP_STRING("iotlb-replacement", DmirageState, iotlb_replacement),
+    DEFINE_PROP_BOOL("fracture", DmirageState, fracture, false),
+    DEFINE_PROP_UINT32("walk-cache", DmirageState, walk_cache, 32),
+    DEFINE_PROP_UINT32("prefetch", DmirageState, prefetch, 0),
+    DEFINE_PROP_UINT32("engines", DmirageState, engines, 1),
+    DEFINE_PROP_BOOL("oracle", DmirageState, oracle, true),
     DEFINE_PROP_UINT32("suspect-ms", DmirageState, suspect_ms, 200),
-    DEFINE_PROP_BOOL("oracle", DmirageState, oracle, true));
+    DEFINE_PROP_UINT32("audit-ms", DmirageState, audit_ms, 0),
+    DEFINE_PROP_STRING("on-violation", DmirageState, on_violation_name),
+    DEFINE_PROP_BOOL("x-calibrate", DmirageState, calibrate, false));
 
 static void dmirage_class_init(ObjectClass *klass, DMIRAGE_CONST void *data)
 {
@@ -146,6 +231,7 @@ static void dmirage_class_init(ObjectClass *klass, DMIRAGE_CONST void *data)
     dc->vmsd = &dmirage_vmstate;
     device_class_set_legacy_reset(dc, dmirage_reset);
     device_class_set_props(dc, dmirage_properties);
+    dmirage_dump_class_init(OBJECT_CLASS(klass));
     set_bit(DEVICE_CATEGORY_MISC, dc->categories);
 }
 

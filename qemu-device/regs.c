@@ -3,7 +3,8 @@
  * The registers: BAR 0, as laid out in dmirage_hw.h.
  *
  * A 32-bit register is accessed with 4 bytes, a 64-bit one with 8 bytes or,
- * but for FAULT_RESP, in halves of 4.  Whatever else software tries reads as
+ * but for those where writing does something (FAULT_RESP, SYNC_LEN), in halves
+ * of 4.  Whatever else software tries reads as
  * 0, writes nothing, and sets DMIRAGE_ERR_REGISTER.
  */
 #include "dmirage.h"
@@ -54,7 +55,7 @@ static Reg act(unsigned size, uint64_t value)
 static bool any_busy(DmirageState *s)
 {
     for (unsigned i = 0; i < DMIRAGE_CONTEXTS; i++) {
-        if (s->ctx[i].busy) {
+        if (s->ctx[i].busy || s->ctx[i].auditing) {
             return true;
         }
     }
@@ -63,8 +64,14 @@ static bool any_busy(DmirageState *s)
 
 static uint64_t caps(DmirageState *s)
 {
-    return DMIRAGE_CAP_PAGE_4K | DMIRAGE_CAP_PAGE_2M | DMIRAGE_CAP_MIRROR |
-           DMIRAGE_CAP_HOLD | (s->oracle ? DMIRAGE_CAP_ORACLE_ACCESS : 0);
+    uint64_t oracle = DMIRAGE_CAP_ORACLE_ACCESS | DMIRAGE_CAP_ORACLE_AUDIT;
+
+    return DMIRAGE_CAP_PAGE_4K | DMIRAGE_CAP_PAGE_2M | DMIRAGE_CAP_PAGE_1G |
+           DMIRAGE_CAP_MIRROR | DMIRAGE_CAP_PINNED | DMIRAGE_CAP_SHARED |
+           DMIRAGE_CAP_HOLD | DMIRAGE_CAP_SYNC |
+           (s->fracture ? DMIRAGE_CAP_FRACTURE : 0) |
+           (s->oracle ? oracle : 0) |
+           (s->calibrate ? DMIRAGE_CAP_CALIBRATE : 0);
 }
 
 static DmirageQueue *queue_at(DmirageState *s, uint64_t offset)
@@ -135,6 +142,12 @@ static Reg global_reg(DmirageState *s, uint64_t offset)
         return act(4, s->error);
     case DMIRAGE_REG_STATUS:
         return ro32(any_busy(s) ? DMIRAGE_STATUS_BUSY : 0);
+    case DMIRAGE_REG_WALK_CACHE:
+        return ro32(s->walk_cache);
+    case DMIRAGE_REG_PREFETCH:
+        return ro32(s->prefetch);
+    case DMIRAGE_REG_ENGINES:
+        return ro32(s->engines);
     case DMIRAGE_REG_FAULT_RESP:
         return act(8, 0);
     default:
@@ -165,6 +178,10 @@ static Reg ctx_reg(DmirageContext *c, uint64_t offset)
         return act(4, c->hold);
     case DMIRAGE_CTX_HOLD_LIMIT:
         return act(4, c->hold_limit);
+    case DMIRAGE_CTX_SYNC_ADDR:
+        return rw64(&c->sync_addr, false);
+    case DMIRAGE_CTX_SYNC_LEN:
+        return act(8, 0);
     default:
         break;
     }
@@ -282,6 +299,8 @@ static void reset(DmirageState *s)
     s->vq = (DmirageQueue) { 0 };
     s->iq = (DmirageQueue) { 0 };
     s->waits = 0;
+    s->audits = 0;
+    s->resets++;
     for (unsigned i = 0; i < DMIRAGE_CONTEXTS; i++) {
         dmirage_ctx_reset(s, &s->ctx[i]);
     }
@@ -323,7 +342,7 @@ static void queue_write(DmirageState *s, DmirageQueue *q, hwaddr addr,
             break;
         }
         q->tail = value;
-        dmirage_inv_process(s);
+        dmirage_invq_process(s);
         break;
     }
 }
@@ -346,7 +365,7 @@ static void global_write(DmirageState *s, hwaddr addr, uint64_t value)
 }
 
 static void ctx_write(DmirageState *s, DmirageContext *c, hwaddr addr,
-                      uint32_t value)
+                      uint64_t value)
 {
     switch (addr % DMIRAGE_PAGE) {
     case DMIRAGE_CTX_CTL:
@@ -368,6 +387,13 @@ static void ctx_write(DmirageState *s, DmirageContext *c, hwaddr addr,
             refuse(s, addr, value);
         } else {
             c->hold_limit = value;
+        }
+        break;
+    case DMIRAGE_CTX_SYNC_LEN:
+        if (!value) {
+            refuse(s, addr, value);
+        } else {
+            dmirage_inval_sync(s, c, value);
         }
         break;
     }
@@ -399,6 +425,9 @@ static void regs_write(void *opaque, hwaddr addr, uint64_t value,
         dmirage_ctx_doorbell(s, doorbell, addr % DMIRAGE_PAGE, value);
     } else {
         global_write(s, addr, value);
+    }
+    if (!s->engines) {
+        dmirage_engine_run(s);
     }
     qemu_mutex_unlock(&s->lock);
 }

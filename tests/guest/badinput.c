@@ -31,15 +31,15 @@ static const struct {
 	u16 detail;
 	bool addr_src, addr_dst;	/* the completion's addr is that one */
 } bad[] = {
-	{ "opcode 5", { .opcode = 5 }, DMIRAGE_ST_BAD_OPCODE, 0, 0, 0 },
+	{ "opcode 10", { .opcode = 10 }, DMIRAGE_ST_BAD_OPCODE, 0, 0, 0 },
+	{ "opcode 11", { .opcode = 11 }, DMIRAGE_ST_BAD_OPCODE, 0, 0, 0 },
 	{ "opcode 255", { .opcode = 255 }, DMIRAGE_ST_BAD_OPCODE, 0, 0, 0 },
-	{ "flags", { .flags = 1 }, DMIRAGE_ST_BAD_FIELD, 0, 0, 0 },
+	{ "flags", { .flags = 2 }, DMIRAGE_ST_BAD_FIELD, 0, 0, 0 },
 	{ "flags 0x80", { .flags = 0x80 }, DMIRAGE_ST_BAD_FIELD, 0, 0, 0 },
 	{ "reserved0", { .reserved0 = 1 }, DMIRAGE_ST_BAD_FIELD, 0, 0, 0 },
 	{ "reserved1", { .reserved1 = 1u << 31 }, DMIRAGE_ST_BAD_FIELD, 0, 0, 0 },
-	{ "reserved2[0]", { .reserved2 = { 1, 0 } }, DMIRAGE_ST_BAD_FIELD, 0, 0, 0 },
-	{ "reserved2[1]", { .reserved2 = { 0, 1ull << 63 } },
-	  DMIRAGE_ST_BAD_FIELD, 0, 0, 0 },
+	{ "compare", { .compare = 1 }, DMIRAGE_ST_BAD_FIELD, 0, 0, 0 },
+	{ "reserved2", { .reserved2 = 1ull << 63 }, DMIRAGE_ST_BAD_FIELD, 0, 0, 0 },
 #define OP(o, s, d, l) { .opcode = DMIRAGE_OP_##o, .src = (s), .dst = (d), .len = (l) }
 	{ "copy of 0", OP(COPY, GOOD, GOOD, 0), DMIRAGE_ST_BAD_LENGTH, 0, 0, 0 },
 	{ "fill of 0", OP(FILL, 0, GOOD, 0), DMIRAGE_ST_BAD_LENGTH, 0, 0, 0 },
@@ -327,14 +327,17 @@ static void rubbish(int arg)
 		for (i = 0; i < 64; i++) {
 			for (k = 0; k < sizeof(sqe) / 8; k++)
 				words[k] = ktap_random(&rnd);
+			/* A completion for each one is expected below. */
+			sqe.flags &= ~DMIRAGE_SQE_CHAIN;
 			/* Half of it nearly right, so that it gets further. */
 			if (i % 2) {
-				sqe.opcode = (u8)ktap_below(&rnd, 6);
+				sqe.opcode = (u8)ktap_below(&rnd, 11);
 				sqe.flags = 0;
 				sqe.reserved0 = 0;
 				sqe.reserved1 = 0;
-				sqe.reserved2[0] = 0;
-				sqe.reserved2[1] = 0;
+				if (sqe.opcode != DMIRAGE_OP_CAS)
+					sqe.compare = 0;
+				sqe.reserved2 = 0;
 				sqe.len >>= ktap_below(&rnd, 64);
 				if (ktap_below(&rnd, 2))
 					sqe.src = (uintptr_t)mem.addr +
@@ -354,7 +357,8 @@ static void rubbish(int arg)
 		raw_ring(&r);
 		for (i = 0; i < 64; i++) {
 			ASSERT(raw_take(&r, &cqe, OP_TIMEOUT_MS));
-			EXPECT(cqe.status < DMIRAGE_ST_DOORBELL);
+			EXPECT(cqe.status < DMIRAGE_ST_MAX);
+			EXPECT(cqe.status != DMIRAGE_ST_DOORBELL);
 			EXPECT(cqe.status != DMIRAGE_ST_TABLE_ERROR);
 			EXPECT(cqe.status != DMIRAGE_ST_DMA_ERROR);
 		}
@@ -377,9 +381,14 @@ static void racing(int arg)
 		for (i = 0; i < 64; i++)
 			raw_put(&r, &nop);
 		raw_ring(&r);
-		for (k = 0; k < 200; k++)
-			((volatile u8 *)r.sq)[ktap_below(&rnd, 64 * 64)] =
-				(u8)ktap_random(&rnd);
+		for (k = 0; k < 200; k++) {
+			size_t at = ktap_below(&rnd, 64 * 64);
+
+			/* Chains would have fewer completions. */
+			if (at % 64 == offsetof(struct dmirage_sqe, flags))
+				continue;
+			((volatile u8 *)r.sq)[at] = (u8)ktap_random(&rnd);
+		}
 		for (i = 0; i < 64; i++)
 			ASSERT(raw_take(&r, &cqe, OP_TIMEOUT_MS));
 	}

@@ -61,6 +61,13 @@ static void arm_gate(struct dmirage *d, const char *point)
 {
 	ASSERT_PROBE(probe_ctx_write(d, "gate", point));
 	ASSERT(file_says(d, "gate", "armed", point));
+	/*
+	 * A notifier that waits at the gate may hold the mmap lock.  Whoever
+	 * waits for it must not fault meanwhile, so all of what wait_until()
+	 * runs is touched here once.
+	 */
+	ASSERT(now_ms());
+	sleep_ms(1);
 }
 
 static void wait_gate(struct dmirage *d, const char *point)

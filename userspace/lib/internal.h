@@ -21,9 +21,11 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
  * @sq:         submission ring, NULL without a context
  * @cq:         completion ring; the device writes it
  * @db:         doorbell page, in units of 32 bits
- * @sq_tail:    index of the next operation to be submitted
+ * @sq_head:    index of the first descriptor whose operation has not completed,
+ *              as far as completions have been fetched
+ * @sq_tail:    index of the next descriptor to be submitted
  * @cq_head:    index of the next completion to be fetched
- * @in_flight:  submitted, completion not yet fetched; at most sq_entries
+ * @in_flight:  operations submitted, completion not yet fetched
  */
 struct dmirage {
 	int fd;
@@ -32,6 +34,7 @@ struct dmirage {
 	struct dmirage_sqe *sq;
 	const struct dmirage_cqe *cq;
 	volatile uint32_t *db;
+	uint32_t sq_head;
 	uint32_t sq_tail;
 	uint32_t cq_head;
 	uint32_t in_flight;

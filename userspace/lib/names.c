@@ -19,6 +19,8 @@ static const char *const statuses[] = {
 	[DMIRAGE_ST_DMA_ERROR] = "dma error",
 	[DMIRAGE_ST_TABLE_ERROR] = "table error",
 	[DMIRAGE_ST_DOORBELL] = "bad doorbell",
+	[DMIRAGE_ST_BAD_ALIGN] = "bad alignment",
+	[DMIRAGE_ST_BAD_CHAIN] = "bad chain",
 };
 
 static const char *const violations[] = {
@@ -26,6 +28,7 @@ static const char *const violations[] = {
 	[DMIRAGE_VIOL_FRAME] = "stale frame",
 	[DMIRAGE_VIOL_ABSENT] = "stale translation",
 	[DMIRAGE_VIOL_WRITE] = "stale write permission",
+	[DMIRAGE_VIOL_DIVERGED] = "diverged frame",
 };
 
 static const char *const ops[] = {
@@ -34,9 +37,16 @@ static const char *const ops[] = {
 	[DMIRAGE_OP_FILL] = "fill",
 	[DMIRAGE_OP_READ_IMM] = "read_imm",
 	[DMIRAGE_OP_WRITE_IMM] = "write_imm",
+	[DMIRAGE_OP_CAS] = "cas",
+	[DMIRAGE_OP_FETCH_ADD] = "fetch_add",
+	[DMIRAGE_OP_CRC32C] = "crc32c",
+	[DMIRAGE_OP_TOUCH_READ] = "touch_read",
+	[DMIRAGE_OP_TOUCH_WRITE] = "touch_write",
+	[DMIRAGE_OP_CALIBRATE] = "calibrate",
 };
 
 _Static_assert(ARRAY_SIZE(statuses) == DMIRAGE_ST_MAX, "a name per status");
+_Static_assert(ARRAY_SIZE(ops) == DMIRAGE_OP_MAX, "a name per operation");
 _Static_assert(ARRAY_SIZE(violations) == DMIRAGE_VIOL_MAX, "a name per kind");
 
 static const char *name(const char *const *names, size_t n, unsigned int i)

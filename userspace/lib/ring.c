@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
 
@@ -70,15 +71,17 @@ int dmirage_submit(struct dmirage *d, const struct dmirage_sqe *sqes,
 		return -EINVAL;
 	if (!n)
 		return 0;
-	room = d->setup.sq_entries - d->in_flight;
+	room = d->setup.sq_entries - (d->sq_tail - d->sq_head);
 	if (!room)
 		return -EAGAIN;
 	if (n > room)
 		n = room;
-	for (i = 0; i < n; i++)
+	for (i = 0; i < n; i++) {
 		d->sq[(d->sq_tail + i) & mask] = sqes[i];
+		if (!(sqes[i].flags & DMIRAGE_SQE_CHAIN))
+			d->in_flight++;
+	}
 	d->sq_tail += n;
-	d->in_flight += n;
 	/*
 	 * The descriptors, and the data they name, before the doorbell.  Pairs
 	 * with the device's acquire of the tail, before it reads descriptors.
@@ -86,6 +89,18 @@ int dmirage_submit(struct dmirage *d, const struct dmirage_sqe *sqes,
 	__atomic_thread_fence(__ATOMIC_RELEASE);
 	d->db[DMIRAGE_DB_SQ_TAIL / 4] = d->sq_tail;
 	return (int)n;
+}
+
+/* The oldest operation has completed: its descriptors may be used again. */
+static void retire(struct dmirage *d)
+{
+	uint32_t mask = d->setup.sq_entries - 1;
+	bool more = true;
+
+	while (more && d->sq_head != d->sq_tail)
+		more = d->sq[d->sq_head++ & mask].flags & DMIRAGE_SQE_CHAIN;
+	if (d->in_flight)
+		d->in_flight--;
 }
 
 /* Fetch up to @n completions without telling the device about the room. */
@@ -109,8 +124,8 @@ static unsigned int fetch(struct dmirage *d, struct dmirage_cqe *cqes,
 		if (cqes)
 			cqes[i] = *cqe;
 		/* A refused doorbell completes no operation. */
-		if (cqe->status != DMIRAGE_ST_DOORBELL && d->in_flight)
-			d->in_flight--;
+		if (cqe->status != DMIRAGE_ST_DOORBELL)
+			retire(d);
 		d->cq_head++;
 	}
 	return i;

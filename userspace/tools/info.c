@@ -98,9 +98,16 @@ static void print_caps(__u64 caps)
 	} names[] = {
 		{ DMIRAGE_CAP_PAGE_4K, "4 KiB pages" },
 		{ DMIRAGE_CAP_PAGE_2M, "2 MiB pages" },
+		{ DMIRAGE_CAP_PAGE_1G, "1 GiB pages" },
+		{ DMIRAGE_CAP_FRACTURE, "fractured IOTLB" },
 		{ DMIRAGE_CAP_MIRROR, "mirror mode" },
+		{ DMIRAGE_CAP_PINNED, "pinned mode" },
+		{ DMIRAGE_CAP_SHARED, "shared mode" },
 		{ DMIRAGE_CAP_ORACLE_ACCESS, "access oracle" },
+		{ DMIRAGE_CAP_ORACLE_AUDIT, "audit" },
 		{ DMIRAGE_CAP_HOLD, "hold points" },
+		{ DMIRAGE_CAP_SYNC, "synchronous invalidation" },
+		{ DMIRAGE_CAP_CALIBRATE, "calibration" },
 	};
 	const char *sep = "";
 	size_t i;
