@@ -274,6 +274,11 @@ static void test_high_addresses(void)
 							  UINT64_MAX),
 				 ==, 0);
 	}
+	/* A short range, across each border that there could be. */
+	for (unsigned int bit = 57; bit < 64; bit++)
+		g_assert_cmpuint(dmirage_iotlb_drop_range(tlb, 1, (1ull << bit) - 1,
+							  (1ull << bit) + 4096),
+				 ==, 0);
 	g_assert_cmpuint(dmirage_iotlb_drop_range(tlb, 65535, top - 1, UINT64_MAX),
 			 ==, 1);
 	g_assert_cmpuint(dmirage_iotlb_held(tlb), ==, 2);

@@ -145,7 +145,7 @@ static void test_mirror_malformed(void)
 		{ 3, 0x40001000 | V | LEAF },
 		{ 3, 0x60000000 | V | LEAF },
 		{ 3, TABLES_BASE | V | W },
-		{ 4, 0x40000000 | V | LEAF },		/* no 512 GiB leaves */
+		{ 4, 0x8000000000 | V | LEAF },		/* no 512 GiB leaves */
 		{ 4, TABLES_BASE | V | W },
 	};
 
