@@ -7,7 +7,7 @@
 KERNEL ?= 6.12
 ACCEL ?= auto
 export KERNEL ACCEL DMIRAGE_CACHE QEMU_SRC KERNEL_IMAGE KERNEL_HEADERS ONLY JOBS V \
-	DEVICE QEMU_ARGS APPEND TEST_LIMIT GUEST_LIMIT
+	DEVICE QEMU_ARGS APPEND TEST_LIMIT GUEST_LIMIT FUZZ_TIME
 
 VM := tests/vm
 MAKEFLAGS += --no-print-directory
@@ -22,18 +22,19 @@ endif
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo check check-all shell lint packages packages-lint qemu kernel libpci busybox \
-	driver userspace initramfs unit guest-tests update clean distclean
+.PHONY: help demo check check-all shell lint packages packages-lint packages-fuzz qemu kernel \
+	libpci busybox driver userspace initramfs unit fuzz guest-tests update clean distclean
 
 help:
 	@echo 'dmirage'
 	@echo
 	@echo '  make demo         boot a guest and catch stale DMA to migrated pages'
-	@echo '  make check        the test suite: unit tests, guest tests on 6.12 and 6.1'
+	@echo '  make check        the test suite: unit tests, fuzzing, guest tests on 6.12 and 6.1'
 	@echo '  make shell        a guest with the device and the driver, to play with'
 	@echo '  make lint         checkpatch, sparse, clang-format, shellcheck, codespell'
 	@echo
 	@echo '  make unit         only the unit tests on the host'
+	@echo '  make fuzz         fuzz the plain parts for longer; what is found goes to build/results/fuzz'
 	@echo '  make guest-tests  only the guest tests on one kernel'
 	@echo '  make qemu kernel driver userspace initramfs   single stages'
 	@echo '  make update       forget which package versions are in use, take the newest'
@@ -46,11 +47,12 @@ help:
 	@echo '  KERNEL_IMAGE=file KERNEL_HEADERS=folder   a kernel of your own'
 	@echo '  DEVICE=prop=value,…  QEMU_ARGS=…  APPEND=…   for the device, QEMU, the kernel'
 	@echo '  TEST_LIMIT=s GUEST_LIMIT=s   time limits of a test program and of a whole guest'
+	@echo '  FUZZ_TIME=s       how long make fuzz takes for each target (300)'
 	@echo '  DMIRAGE_CACHE=folder downloads and builds (~/.cache/dmirage)'
 	@echo '  JOBS=n  V=1       parallel jobs; show what the stages do'
 
-packages packages-lint:
-	@$(VM)/packages $(if $(findstring lint,$@),lint)
+packages packages-lint packages-fuzz:
+	@$(VM)/packages $(filter lint fuzz,$(subst -, ,$@))
 
 qemu libpci busybox: packages
 	@$(VM)/$@
@@ -70,9 +72,11 @@ shell: packages qemu initramfs
 
 unit: packages
 	@$(VM)/unit
+fuzz: packages-fuzz
+	@$(VM)/fuzz long
 guest-tests: packages qemu initramfs
 	@$(VM)/guest-tests
-check check-all: packages qemu libpci busybox userspace
+check check-all: packages-fuzz qemu libpci busybox userspace
 	@$(VM)/check $(KERNELS)
 
 lint: packages-lint kernel
