@@ -12,14 +12,17 @@
 #include "hw/pci/pci.h"
 #endif
 #include "hw/pci/msix.h"
-#if __has_include("system/address-spaces.h")    /* since 10.0 */
-#include "system/address-spaces.h"
+#if __has_include("system/dma.h")               /* since 10.0 */
 #include "system/dma.h"
 #include "system/runstate.h"
 #else
-#include "exec/address-spaces.h"
 #include "sysemu/dma.h"
 #include "sysemu/runstate.h"
+#endif
+#if __has_include("system/address-spaces.h")    /* since 10.1 */
+#include "system/address-spaces.h"
+#else
+#include "exec/address-spaces.h"
 #endif
 #include "qemu/main-loop.h"
 #include "qemu/thread.h"
@@ -44,13 +47,35 @@
 #define device_class_set_legacy_reset(dc, fn)   ((dc)->reset = (fn))
 #endif
 
-/* 10.0 took away the end mark of properties and made class data const. */
+/*
+ * 8.1 refuses an access to a device's registers while another one is in its
+ * callback, to keep a device from reaching itself by DMA.  It cannot tell that
+ * from a second vCPU's access to a device that waits with the BQL dropped.
+ * This one does no DMA but to RAM (dma.c), so its registers go without.  Some
+ * stable versions before 8.1 have the same; the macro came with it.
+ */
+static inline void dmirage_allow_reentrancy(MemoryRegion *mr)
+{
+#ifdef qemu_bh_new_guarded
+    mr->disable_reentrancy_guard = true;
+#endif
+}
+
+/* 10.0 made properties const and took away their end mark. */
 #if QEMU_VERSION_MAJOR < 10
-#define DMIRAGE_CONST
+#define DMIRAGE_CONST_PROP
 #define DMIRAGE_PROPERTIES(...) { __VA_ARGS__, DEFINE_PROP_END_OF_LIST() }
 #else
-#define DMIRAGE_CONST           const
+#define DMIRAGE_CONST_PROP      const
 #define DMIRAGE_PROPERTIES(...) { __VA_ARGS__ }
+#endif
+
+/* 10.1 made what a class is made of const. */
+#if QEMU_VERSION_MAJOR < 10 || \
+    (QEMU_VERSION_MAJOR == 10 && QEMU_VERSION_MINOR < 1)
+#define DMIRAGE_CONST_CLASS
+#else
+#define DMIRAGE_CONST_CLASS     const
 #endif
 
 #endif

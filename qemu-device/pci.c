@@ -170,6 +170,7 @@ static void dmirage_realize(PCIDevice *pdev, Error **errp)
 
     memory_region_init_io(&s->regs, OBJECT(s), &dmirage_regs_ops, s,
                           "dmirage-regs", DMIRAGE_BAR_SIZE);
+    dmirage_allow_reentrancy(&s->regs);
     pci_register_bar(pdev, DMIRAGE_BAR_REGS,
                      PCI_BASE_ADDRESS_SPACE_MEMORY |
                          PCI_BASE_ADDRESS_MEM_TYPE_64,
@@ -202,7 +203,7 @@ static const VMStateDescription dmirage_vmstate = {
 };
 
 /* What each one means is said in docs/hardware.md. */
-static DMIRAGE_CONST Property dmirage_properties[] = DMIRAGE_PROPERTIES(
+static DMIRAGE_CONST_PROP Property dmirage_properties[] = DMIRAGE_PROPERTIES(
     DEFINE_PROP_UINT32("iotlb-entries", DmirageState, iotlb_entries, 1024),
     DEFINE_PROP_UINT32("iotlb-ways", DmirageState, iotlb_ways, 4),
     DEFINE_PROP_STRING("iotlb-replacement", DmirageState, iotlb_replacement),
@@ -216,7 +217,8 @@ static DMIRAGE_CONST Property dmirage_properties[] = DMIRAGE_PROPERTIES(
     DEFINE_PROP_STRING("on-violation", DmirageState, on_violation_name),
     DEFINE_PROP_BOOL("x-calibrate", DmirageState, calibrate, false));
 
-static void dmirage_class_init(ObjectClass *klass, DMIRAGE_CONST void *data)
+static void dmirage_class_init(ObjectClass *klass,
+                               DMIRAGE_CONST_CLASS void *data)
 {
     DeviceClass *dc = DEVICE_CLASS(klass);
     PCIDeviceClass *k = PCI_DEVICE_CLASS(klass);
@@ -240,7 +242,7 @@ static const TypeInfo dmirage_info = {
     .parent = TYPE_PCI_DEVICE,
     .instance_size = sizeof(DmirageState),
     .class_init = dmirage_class_init,
-    .interfaces = (DMIRAGE_CONST InterfaceInfo[]) {
+    .interfaces = (DMIRAGE_CONST_CLASS InterfaceInfo[]) {
         { INTERFACE_PCIE_DEVICE },
         { },
     },
