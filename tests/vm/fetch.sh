@@ -7,6 +7,7 @@
 # the system's own apt configuration.
 
 APT=$CACHE/apt
+SUITE=
 SECURITY_GUESSED=
 
 # apt_private TOOL ARG…: an apt tool on the private state.
@@ -35,9 +36,9 @@ system_suites() {
 		sed -n "s|^'\(.*\)/dists/\([^/']*\)/InRelease'.*|\1 \2|p" | sort -u
 }
 
-# write_sources [no-security]: binary and source lines for bookworm and its
-# security suite. A security suite that the system does not name is looked for
-# beside the main one.
+# write_sources [no-security]: binary and source lines for SUITE and its
+# security suite. Both are looked for where the system has its own release from,
+# and a security suite that the system does not name beside the main one.
 write_sources() {
 	local codename uri suite main='' security='' options=''
 	local key=/usr/share/keyrings/debian-archive-keyring.gpg
@@ -58,35 +59,49 @@ write_sources() {
 	[[ ! -r $key ]] || options=" [signed-by=$key]"
 	mkdir -p "$APT/lists/partial" "$APT/cache/archives/partial"
 	{
-		echo "deb$options $main $codename main"
-		echo "deb-src$options $main $codename main"
+		echo "deb$options $main $SUITE main"
+		echo "deb-src$options $main $SUITE main"
 		if [[ ${1:-} != no-security ]]; then
-			echo "deb$options $security $codename-security main"
-			echo "deb-src$options $security $codename-security main"
+			echo "deb$options $security $SUITE-security main"
+			echo "deb-src$options $security $SUITE-security main"
 		fi
 	} >"$APT/sources.list"
 }
 
 no_network() {
-	die "the package lists cannot be fetched." \
+	die "the package lists of Debian $SUITE cannot be fetched." \
 		"Is there a network, and a proxy in apt's configuration if one is needed?" \
 		"apt said (all of it is in ${LOGFILE#"$TOP"/}):" \
 		"$(grep -E '^(E|W|Err)' "$LOGFILE" | head -n 1)"
 }
 
-# Package lists, at most once per stage and only if it has to download.
+# apt_ready_for SUITE: package lists, at most once per stage and only if it has to
+# download. What follows is of that suite; each has a state of its own, so that
+# neither offers the other's versions.
 APT_READY=
-apt_ready() {
-	[[ -z $APT_READY ]] || return 0
+apt_ready_for() {
+	local own
+	own=$(os_field VERSION_CODENAME)
+	SUITE=$1
+	APT=$CACHE/apt
+	[[ $SUITE == "$own" ]] || APT=$CACHE/apt/$SUITE
+	[[ " $APT_READY " != *" $SUITE "* ]] || return 0
 	need apt-get apt-cache
-	progress "fetching package lists"
+	progress "fetching the package lists of $SUITE"
+	SECURITY_GUESSED=
 	write_sources
 	if ! run apt_private apt-get update; then
-		[[ $SECURITY_GUESSED ]] || no_network
+		# A security mirror need not have every release.
+		[[ $SECURITY_GUESSED || $SUITE != "$own" ]] || no_network
 		write_sources no-security
 		run apt_private apt-get update || no_network
 	fi
-	APT_READY=1
+	APT_READY+=" $SUITE"
+}
+
+# The system's own release.
+apt_ready() {
+	apt_ready_for "$(os_field VERSION_CODENAME)"
 }
 
 # versions PACKAGE: binary versions on offer, newest first.
