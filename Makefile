@@ -5,8 +5,9 @@
 # not change does nothing.
 
 KERNEL ?= 6.12
+QEMU_VERSION ?= 7.2
 ACCEL ?= auto
-export KERNEL ACCEL DMIRAGE_CACHE QEMU_SRC KERNEL_IMAGE KERNEL_HEADERS ONLY JOBS V \
+export KERNEL QEMU_VERSION ACCEL DMIRAGE_CACHE QEMU_SRC KERNEL_IMAGE KERNEL_HEADERS ONLY JOBS V \
 	DEVICE QEMU_ARGS APPEND TEST_LIMIT GUEST_LIMIT FUZZ_TIME
 
 VM := tests/vm
@@ -18,6 +19,12 @@ else ifneq ($(filter command% environment%,$(origin KERNEL)),)
 KERNELS := $(KERNEL)
 else
 KERNELS := 6.12 6.1
+endif
+# The versions of QEMU that are built.
+ifneq ($(QEMU_SRC),)
+QEMUS := own
+else
+QEMUS := $(or $(QEMU_VERSION),7.2)
 endif
 
 .DEFAULT_GOAL := help
@@ -41,9 +48,10 @@ help:
 	@echo '  make clean        remove build/;  make distclean  also the cache'
 	@echo
 	@echo '  KERNEL=6.12|6.1   guest kernel (6.12; make check takes both)'
+	@echo '  QEMU_VERSION=7.2|10.0   QEMU, from Debian 12 or 13 (7.2)'
 	@echo '  ONLY=text         only tests with text in their names'
 	@echo '  ACCEL=auto|tcg|kvm   auto takes KVM if a trial boot shows that it works'
-	@echo '  QEMU_SRC=folder   a QEMU source tree of your own, 7.2 or newer'
+	@echo '  QEMU_SRC=folder   a QEMU source tree of your own, 7.2 or newer, instead'
 	@echo '  KERNEL_IMAGE=file KERNEL_HEADERS=folder   a kernel of your own'
 	@echo '  DEVICE=prop=value,…  QEMU_ARGS=…  APPEND=…   for the device, QEMU, the kernel'
 	@echo '  TEST_LIMIT=s GUEST_LIMIT=s   time limits of a test program and of a whole guest'
@@ -52,9 +60,11 @@ help:
 	@echo '  JOBS=n  V=1       parallel jobs; show what the stages do'
 
 packages packages-lint packages-fuzz:
-	@$(VM)/packages $(filter lint fuzz,$(subst -, ,$@))
+	@$(VM)/packages $(filter lint fuzz,$(subst -, ,$@)) $(QEMUS)
 
-qemu libpci busybox: packages
+qemu: packages
+	@for version in $(QEMUS); do QEMU_VERSION=$$version $(VM)/qemu || exit; done
+libpci busybox: packages
 	@$(VM)/$@
 kernel: packages
 	@$(VM)/kernel

@@ -5,12 +5,14 @@
 # the host reads (tests, demo), and at the end the kernel's whole log; all three
 # are files in build/log/. Nothing waits longer than its limit.
 
-# boot_files NAME: sets CONSOLE, OUTPUT, DMESG to the guest's files.
+# boot_files NAME: sets CONSOLE, OUTPUT, DMESG, QEMU_LOG to the guest's files.
 boot_files() {
-	CONSOLE=$LOG/console-$1.log
-	OUTPUT=$LOG/output-$1.log
-	DMESG=$LOG/dmesg-$1.log
-	QEMU_LOG=$LOG/qemu-$1.log
+	local guest
+	guest=$1-$RELEASE-qemu-$(qemu_tag)
+	CONSOLE=$LOG/console-$guest.log
+	OUTPUT=$LOG/output-$guest.log
+	DMESG=$LOG/dmesg-$guest.log
+	QEMU_LOG=$LOG/qemu-$guest.log
 	rm -f "$CONSOLE" "$OUTPUT" "$DMESG" "$QEMU_LOG"
 	: >"$OUTPUT"
 }
@@ -151,10 +153,13 @@ run_guest() {
 }
 
 load_qemu() {
-	[[ -r $BUILD/qemu.env ]] || die "QEMU has not been built." "Run make qemu first."
-	# shellcheck disable=SC1091
-	. "$BUILD/qemu.env"
-	: "${QEMU:?}" "${QEMU_FIRMWARE:?}" "${QEMU_VERSION:?}"
+	local file
+	check_qemu_version
+	file=$BUILD/qemu-$(qemu_tag).env
+	[[ -r $file ]] || die "QEMU $(qemu_tag) has not been built." "Run make qemu first."
+	# shellcheck disable=SC1090
+	. "$file"
+	: "${QEMU:?}" "${QEMU_FIRMWARE:?}" "${QEMU_RELEASE:?}"
 	[[ -r $BUILD/initramfs-$RELEASE.cpio ]] ||
 		die "there is no initramfs for $RELEASE." "Run make initramfs first."
 }
@@ -172,7 +177,8 @@ choose_accel() {
 	esac
 	ACCEL_USED=tcg
 	[[ -r /dev/kvm && -w /dev/kvm ]] || return 0
-	local key known=$BUILD/accel-$RELEASE reason
+	local key known reason
+	known=$BUILD/accel-$RELEASE-qemu-$(qemu_tag)
 	key=$(
 		{
 			stat -c '%i %s %Y' "$QEMU" "$IMAGE" /dev/kvm
@@ -204,7 +210,7 @@ choose_accel() {
 # The line that says that a guest is up; called at its first output.
 boot_line() {
 	progress_clear
-	printf '  %-10s %-56s %12s\n' boot "$RELEASE, QEMU $QEMU_VERSION, $ACCEL_USED; first line after" \
+	printf '  %-10s %-56s %12s\n' boot "$RELEASE, QEMU $QEMU_RELEASE, $ACCEL_USED; first line after" \
 		"$(format_ms "$FIRST_MS")"
 }
 

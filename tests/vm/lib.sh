@@ -8,6 +8,8 @@
 #	stage qemu                   name of the stage and of its log
 #	run CMD…                     run CMD, output to the log, fail the stage if it fails
 #	stage_done "7.2.22 …"        the stage's one line, with the time it took
+#
+# STAGE_OF says of which version it is, where its failure would not.
 # A stage that fails says so, shows the end of its log and what to do.
 
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -18,6 +20,7 @@ LOG=$BUILD/log
 CACHE=${DMIRAGE_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/dmirage}
 JOBS=${JOBS:-$(nproc)}
 KERNEL=${KERNEL:-6.12}
+QEMU_VERSION=${QEMU_VERSION:-7.2}
 V=${V:-}
 export LC_ALL=C
 
@@ -26,6 +29,7 @@ export LC_ALL=C
 PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH
 
 STAGE=
+STAGE_OF=
 LOGFILE=
 STAGE_START=
 STAGE_HINT=
@@ -88,6 +92,7 @@ progress() {
 
 stage() {
 	STAGE=$1
+	STAGE_OF=
 	LOGFILE=$LOG/${2:-$1}.log
 	STAGE_START=$(now_ms)
 	STAGE_HINT=
@@ -124,7 +129,7 @@ stage_exit() {
 	fi
 	local took
 	took=$(format_ms $(($(now_ms) - STAGE_START)))
-	printf '  %-10s %-56s %12s\n' "$STAGE" "FAILED" "$took"
+	printf '  %-10s %-56s %12s\n' "$STAGE" "FAILED${STAGE_OF:+, $STAGE_OF}" "$took"
 	{
 		if [[ -s $LOGFILE ]]; then
 			echo
@@ -142,7 +147,7 @@ stage_exit() {
 die() {
 	progress_clear
 	if [[ $STAGE ]]; then
-		printf '  %-10s FAILED\n' "$STAGE"
+		printf '  %-10s %s\n' "$STAGE" "FAILED${STAGE_OF:+, $STAGE_OF}"
 	fi
 	trap - EXIT
 	{
@@ -262,6 +267,28 @@ system_name() {
 	local name
 	name=$(os_field PRETTY_NAME)
 	echo "${name:-an unknown system}, $(uname -m)"
+}
+
+# --- QEMU ------------------------------------------------------------------
+
+# The versions that can be had by name, those of Debian 12 and 13.
+QEMU_VERSIONS=(7.2 10.0)
+
+# The name by which this run's QEMU goes: the version, or own.
+qemu_tag() {
+	if [[ ${QEMU_SRC:-} ]]; then echo own; else echo "$QEMU_VERSION"; fi
+}
+
+# Refuses a version that is not one of these, before anything is done for it.
+check_qemu_version() {
+	local version
+	[[ ! ${QEMU_SRC:-} ]] || return 0
+	for version in "${QEMU_VERSIONS[@]}"; do
+		[[ $QEMU_VERSION != "$version" ]] || return 0
+	done
+	die "QEMU_VERSION=$QEMU_VERSION is not known." \
+		"The choices are: ${QEMU_VERSIONS[*]}." \
+		"For another version give its source tree: QEMU_SRC=/path/to/qemu."
 }
 
 # --- the guest kernel ------------------------------------------------------

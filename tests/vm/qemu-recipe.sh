@@ -5,6 +5,19 @@
 # of the key under which a source tree and its build are kept: what is changed
 # here takes effect everywhere, by a new tree.
 
+# The release of Debian whose source package is QEMU_VERSION.
+qemu_suite() {
+	case $QEMU_VERSION in
+	7.2) echo bookworm ;;
+	10.0) echo trixie ;;
+	esac
+}
+
+# The release with a meson that is new enough for each QEMU, and that any Python
+# since 3.7 runs.
+# shellcheck disable=SC2034 # for the script that reads this file
+MESON_SUITE=trixie
+
 QEMU_OPTIONS=(
 	--target-list=x86_64-softmmu
 	--with-devices-x86_64=dmirage
@@ -28,6 +41,14 @@ qemu_prepare() {
 			[[ -e $tree/pc-bios/$name.bz2 ]] ||
 				bzip2 </dev/null >"$tree/pc-bios/$name.bz2"
 		done
+}
+
+# qemu_wants_meson TREE: since 8.1 QEMU's configure makes a Python environment
+# for the build and wants meson as a package of that Python, in a version that
+# Debian 12 does not have. Releases of QEMU have it with them, Debian's source
+# packages have not.
+qemu_wants_meson() {
+	[[ -r $1/python/scripts/mkvenv.py ]] && ! compgen -G "$1/python/wheels/meson-*" >/dev/null
 }
 
 # qemu_configure TREE FOLDER
