@@ -20,11 +20,12 @@ KERNELS := $(KERNEL)
 else
 KERNELS := 6.12 6.1
 endif
-# The versions of QEMU that are built.
+# The versions of QEMU that are built: the one asked for; for make check-all, all.
 ifneq ($(QEMU_SRC),)
 QEMUS := own
 else
 QEMUS := $(or $(QEMU_VERSION),7.2)
+check-all: QEMUS := 7.2 10.0
 endif
 
 .DEFAULT_GOAL := help
@@ -37,6 +38,7 @@ help:
 	@echo
 	@echo '  make demo         boot a guest and catch stale DMA to migrated pages'
 	@echo '  make check        the test suite: unit tests, fuzzing, guest tests on 6.12 and 6.1'
+	@echo '  make check-all    the same, with the guest tests in QEMU 7.2 and in 10.0'
 	@echo '  make shell        a guest with the device and the driver, to play with'
 	@echo '  make lint         checkpatch, sparse, clang-format, shellcheck, codespell'
 	@echo
@@ -48,7 +50,7 @@ help:
 	@echo '  make clean        remove build/;  make distclean  also the cache'
 	@echo
 	@echo '  KERNEL=6.12|6.1   guest kernel (6.12; make check takes both)'
-	@echo '  QEMU_VERSION=7.2|10.0   QEMU, from Debian 12 or 13 (7.2)'
+	@echo '  QEMU_VERSION=7.2|10.0   QEMU, from Debian 12 or 13 (7.2; make check-all takes both)'
 	@echo '  ONLY=text         only tests with text in their names'
 	@echo '  ACCEL=auto|tcg|kvm   auto takes KVM if a trial boot shows that it works'
 	@echo '  QEMU_SRC=folder   a QEMU source tree of your own, 7.2 or newer, instead'
@@ -87,7 +89,7 @@ fuzz: packages-fuzz
 guest-tests: packages qemu initramfs
 	@$(VM)/guest-tests
 check check-all: packages-fuzz qemu libpci busybox userspace
-	@$(VM)/check $(KERNELS)
+	@$(VM)/check '$(QEMUS)' $(KERNELS)
 
 lint: packages-lint kernel
 	@$(VM)/lint

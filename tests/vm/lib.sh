@@ -287,7 +287,7 @@ check_qemu_version() {
 		[[ $QEMU_VERSION != "$version" ]] || return 0
 	done
 	die "QEMU_VERSION=$QEMU_VERSION is not known." \
-		"The choices are: ${QEMU_VERSIONS[*]}." \
+		"The choices are: ${QEMU_VERSIONS[*]}. make check-all takes all of them." \
 		"For another version give its source tree: QEMU_SRC=/path/to/qemu."
 }
 
@@ -296,6 +296,11 @@ check_qemu_version() {
 # The name by which this run's kernel goes: the series, or own.
 kernel_tag() {
 	if [[ ${KERNEL_IMAGE:-} ]]; then echo own; else echo "$KERNEL"; fi
+}
+
+# The name by which the guest tests of this kernel in this QEMU go.
+guest_tag() {
+	echo "guest-$(kernel_tag)-qemu-$(qemu_tag)"
 }
 
 # Sets RELEASE, IMAGE and HEADERS from what the kernel stage left.
