@@ -123,8 +123,10 @@ static bool look_once(Run *r, Held *h, bool decide, bool *suspect)
     Still still;
 
     *suspect = false;
-    dmirage_oracle_check(&r->w.oracle, &h->x, h->first,
-                         h->last - h->first + 1, &f);
+    WITH_RCU_READ_LOCK_GUARD() {
+        dmirage_oracle_check(&r->w.oracle, &h->x, h->first,
+                             h->last - h->first + 1, &f);
+    }
     if (f.undecided) {
         r->cut = true;
         return true;

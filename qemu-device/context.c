@@ -68,6 +68,9 @@ static bool start(DmirageState *s, DmirageContext *c, uint32_t ctl)
          !valid_root(c->cpu_root))) {
         return false;
     }
+    /* Not known before the buses have their numbers. */
+    s->iommu = pci_device_iommu_address_space(&s->parent_obj) !=
+               &address_space_memory;
     dmirage_queue_config(&c->sq, DMIRAGE_Q_ENABLE | sq_order);
     dmirage_queue_config(&c->cq, DMIRAGE_Q_ENABLE | cq_order);
     memset(c->count, 0, sizeof(c->count));

@@ -8,9 +8,10 @@
  *
  * QEMU's dma_memory_map() would go through a bounce buffer for what is not
  * RAM, and asking first leaves a gap in which the answer changes.  So an
- * address is translated here, once, and what it leads to is kept by a
- * reference; address_space_unmap() then does what is to be done after DMA to
- * RAM: dirty bits, and translated code that has been overwritten.
+ * address is translated here, once.  What it leads to is kept by RCU, and for
+ * writes by a reference, too, which address_space_unmap() drops; that does what
+ * is to be done after DMA to RAM: dirty bits, and translated code that has been
+ * overwritten.
  */
 #include "dmirage.h"
 
@@ -23,7 +24,7 @@ static const MemTxAttrs dma_attrs = { .memory = 1 };
 static MemoryRegion *translate(DmirageState *s, uint64_t addr, hwaddr *xlat,
                                hwaddr *len, bool write)
 {
-    AddressSpace *as = pci_get_address_space(PCI_DEVICE(s));
+    AddressSpace *as = pci_get_address_space(&s->parent_obj);
     MemoryRegion *mr = address_space_translate(as, addr, xlat, len, write,
                                                dma_attrs);
 
@@ -41,7 +42,9 @@ void *dmirage_dma_map(DmirageState *s, uint64_t addr, uint64_t *len,
     if (!mr) {
         return NULL;
     }
-    memory_region_ref(mr);
+    if (write) {
+        memory_region_ref(mr);
+    }
     *len = part;
     return (uint8_t *)memory_region_get_ram_ptr(mr) + xlat;
 }
@@ -49,8 +52,10 @@ void *dmirage_dma_map(DmirageState *s, uint64_t addr, uint64_t *len,
 void dmirage_dma_unmap(DmirageState *s, void *host, uint64_t len, bool write,
                        uint64_t written)
 {
-    address_space_unmap(pci_get_address_space(PCI_DEVICE(s)), host, len,
-                        write, written);
+    if (write) {
+        address_space_unmap(pci_get_address_space(&s->parent_obj), host, len,
+                            true, written);
+    }
 }
 
 /* Copies once in one piece what is naturally aligned, else just copies. */

@@ -140,6 +140,7 @@ typedef struct DmirageQueue {
  * @fault_tag: the last tag used
  * @fault_full: it has a fault to raise and no place for it, until an answer
  * @chunk: the chunk under way, and how many there were before
+ * @now_ns: device clock when it was prepared
  * @held: stopped at hold point @held_at until @held_until (host us)
  * @keep: a WAIT does not release it
  * @resumed: @chunk has left its hold point and is to be carried out
@@ -178,6 +179,7 @@ typedef struct DmirageContext {
     DmirageLast last[SIDES];
     DmirageChunk chunk;
     uint64_t chunks;
+    int64_t now_ns;
     bool held;
     bool keep;
     bool resumed;
@@ -297,6 +299,7 @@ struct DmirageState {
     DmirageAudit audit[DMIRAGE_AUDITS_MAX];
 
     DmirageRam *ram;
+    bool iommu;                     /* there is one, on or off */
     DmirageContext ctx[DMIRAGE_CONTEXTS];
 };
 
@@ -324,7 +327,8 @@ bool dmirage_dma_cas64(void *opaque, uint64_t addr, uint64_t *expected,
 /*
  * dma.c: the memory at DMA address @addr, *@len bytes of it or, if it does not
  * go on as far, fewer.  NULL as above.  To be unmapped soon, with the bytes
- * from the start that were written to.
+ * from the start that were written to; for reading, in the same RCU read
+ * section.
  */
 void *dmirage_dma_map(DmirageState *s, uint64_t addr, uint64_t *len,
                       bool write);
@@ -333,8 +337,9 @@ void dmirage_dma_unmap(DmirageState *s, void *host, uint64_t len, bool write,
 
 /*
  * ram.c: physical memory as the CPU sees it, past any IOMMU; for the oracle.
+ * To be read within an RCU read section.
  */
-DmirageRam *dmirage_ram_new(DmirageState *s);
+DmirageRam *dmirage_ram_new(void);
 void dmirage_ram_free(DmirageRam *ram);
 bool dmirage_ram_read64(void *opaque, uint64_t addr, uint64_t *value);
 bool dmirage_ram_same_frame(void *opaque, uint64_t dma, uint64_t phys);
@@ -423,7 +428,10 @@ void dmirage_violation_audit(DmirageState *s, DmirageContext *c,
                              enum dmirage_holder holder,
                              const DmirageFinding *f);
 
-/* witness.c: the oracle, as engine and auditor ask it; @lock held or not */
+/*
+ * witness.c: the oracle, as engine and auditor ask it; to be asked within an
+ * RCU read section, without @lock
+ */
 typedef struct DmirageWitness {
     DmirageOracle oracle;
     DmirageState *s;

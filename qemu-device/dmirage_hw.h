@@ -298,7 +298,9 @@ enum dmirage_opcode {
     DMIRAGE_OP_CALIBRATE = 10,  /* only with DMIRAGE_CAP_CALIBRATE: len bytes
                                  * from src to dst, both DMA addresses of RAM,
                                  * imm (a power of two) bytes at a time; the
-                                 * measure for COPY */
+                                 * measure for COPY.  If compare is not 0 it is
+                                 * odd, len is imm times a power of two n, and
+                                 * the i-th piece is at i * compare modulo n */
     DMIRAGE_OP_MAX
 };
 
@@ -321,7 +323,7 @@ enum dmirage_opcode {
  * @dst:      virtual address written to (ignored by operations without)
  * @len:      bytes, 1..DMIRAGE_LEN_MAX (ignored by NOP)
  * @imm:      pattern, value, or summand (ignored by operations without)
- * @compare:  CAS; must be 0 for others
+ * @compare:  CAS, CALIBRATE; must be 0 for others
  * @reserved2: must be 0
  *
  * READ_IMM and WRITE_IMM access a naturally aligned value in one piece, and

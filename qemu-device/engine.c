@@ -180,6 +180,7 @@ static bool translate(DmirageState *s, DmirageContext *c, uint64_t len)
     unsigned level[SIDES] = { 0 };
     bool ok = true;
 
+    c->now_ns = dmirage_now();
     k->pieces[SIDE_SRC] = 0;
     k->pieces[SIDE_DST] = 0;
     /* The side that writes first: its fault may be the other one's, too. */
@@ -349,7 +350,11 @@ static void finish(DmirageState *s, DmirageContext *c, uint64_t life,
     go_on(s, c);
 }
 
-/* One step for @c, which is runnable.  @lock held; dropped meanwhile. */
+/*
+ * One step for @c, which is runnable.  @lock held; dropped meanwhile.  All of
+ * it is one RCU read section: each of the many accesses to memory in it needs
+ * one, and to enter one within another costs next to nothing.
+ */
 static void step(DmirageState *s, DmirageContext *c)
 {
     Moved moved = NOT_MOVED;
@@ -359,6 +364,7 @@ static void step(DmirageState *s, DmirageContext *c)
     DmirageOp op;
     Findings f;
 
+    RCU_READ_LOCK_GUARD();
     if (c->resumed) {
         c->resumed = false;
     } else if (!prepare(s, c)) {

@@ -17,6 +17,15 @@
 
 #include "trace.h"
 
+/* One point is used up; KEEP goes with the last one. */
+static void disarm(DmirageContext *c, uint32_t point)
+{
+    c->hold &= ~point;
+    if (!(c->hold & DMIRAGE_HOLD_POINTS)) {
+        c->hold = 0;
+    }
+}
+
 bool dmirage_hold_armed(const DmirageContext *c, uint32_t point)
 {
     return c->hold & point;
@@ -34,7 +43,7 @@ bool dmirage_hold_reached(DmirageState *s, DmirageContext *c, uint32_t point)
         return false;
     }
     c->keep = c->hold & DMIRAGE_HOLD_KEEP;
-    c->hold &= ~point;
+    disarm(c, point);
     c->held = true;
     c->held_at = point;
     c->held_until = limit(c);
@@ -50,7 +59,7 @@ bool dmirage_hold_flush(DmirageState *s, DmirageContext *c)
     if (!(c->hold & DMIRAGE_HOLD_FLUSH) || !c->flushed) {
         return false;
     }
-    c->hold &= ~DMIRAGE_HOLD_FLUSH;
+    disarm(c, DMIRAGE_HOLD_FLUSH);
     c->flush_held = true;
     c->flush_until = limit(c);
     trace_dmirage_hold(c->asid, DMIRAGE_HOLD_FLUSH, 0, 0);

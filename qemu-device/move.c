@@ -285,7 +285,12 @@ bool dmirage_move_calibrate(DmirageState *s, const DmirageOp *op,
         dst = dmirage_dma_map(s, op->dst, &dst_len, true);
     }
     ok = dst && src_len == op->len && dst_len == op->len;
-    for (uint64_t at = 0; ok && at < op->len; at += op->imm) {
+    for (uint64_t i = 0; ok && i * op->imm < op->len; i++) {
+        uint64_t at = i * op->imm;
+
+        if (op->compare) {
+            at = (at * op->compare) & (op->len - 1);
+        }
         memmove(dst + at, src + at, MIN(op->imm, op->len - at));
     }
     if (src) {

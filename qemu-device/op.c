@@ -103,13 +103,27 @@ static enum dmirage_status check_addresses(const DmirageOp *op,
     return DMIRAGE_ST_OK;
 }
 
+/* CAS takes any value; CALIBRATE one that leads to each piece once. */
+static bool is_compare_right(const DmirageOp *op)
+{
+    switch (op->opcode) {
+    case DMIRAGE_OP_CAS:
+        return true;
+    case DMIRAGE_OP_CALIBRATE:
+        return !op->compare || ((op->compare & 1) && power_of_two(op->len) &&
+                                op->len >= op->imm);
+    default:
+        return !op->compare;
+    }
+}
+
 /* Whether @op is right in itself, as taken from @sqe; its opcode exists. */
 static enum dmirage_status check(DmirageOp *op, const struct dmirage_sqe *sqe,
                                  uint64_t *bad_addr)
 {
     if ((sqe->flags & ~DMIRAGE_SQE_CHAIN) || sqe->reserved0 ||
         sqe->reserved1 || sqe->reserved2 ||
-        (op->compare && op->opcode != DMIRAGE_OP_CAS)) {
+        !is_compare_right(op)) {
         return DMIRAGE_ST_BAD_FIELD;
     }
     if (op->opcode == DMIRAGE_OP_CALIBRATE &&

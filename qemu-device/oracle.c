@@ -104,9 +104,14 @@ void dmirage_oracle_check(const DmirageOracle *o, const DmirageXlate *x,
     uint64_t last = (va + len - 1) & PAGE_MASK;
     uint64_t page = va & PAGE_MASK;
     bool absence_counts = kind_of_absence(o) != DMIRAGE_VIOL_NONE;
-    DmirageFinding first = { .kind = DMIRAGE_VIOL_NONE };
-    DmirageFinding now = { .kind = DMIRAGE_VIOL_NONE };
+    DmirageFinding now;
 
+    /* Most find nothing: only what is said then is written. */
+    f->kind = DMIRAGE_VIOL_NONE;
+    now.pages = 0;
+    now.checks = 0;
+    now.suspects = 0;
+    now.undecided = false;
     for (;; page += PAGE_SIZE) {
         /* Once a violation is certain, its other pages need no grace. */
         if (!look(o, page, &now) && absence_counts && !now.pages &&
@@ -127,10 +132,10 @@ void dmirage_oracle_check(const DmirageOracle *o, const DmirageXlate *x,
             now.checks++;
             if (kind != DMIRAGE_VIOL_NONE) {
                 now.pages++;
-                if (first.kind == DMIRAGE_VIOL_NONE) {
-                    first = now;
-                    first.kind = kind;
-                    first.va = page < va ? va : page;
+                if (f->kind == DMIRAGE_VIOL_NONE) {
+                    *f = now;
+                    f->kind = kind;
+                    f->va = page < va ? va : page;
                 }
             }
             if (page == end) {
@@ -141,7 +146,6 @@ void dmirage_oracle_check(const DmirageOracle *o, const DmirageXlate *x,
             break;
         }
     }
-    *f = first;
     f->pages = now.pages;
     f->checks = now.checks;
     f->suspects = now.suspects;

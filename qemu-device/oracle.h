@@ -75,7 +75,8 @@ typedef struct DmirageOracle {
 
 /**
  * DmirageFinding: what a check found
- * @kind: of the first page that differs, DMIRAGE_VIOL_NONE if none does
+ * @kind: of the first page that differs; DMIRAGE_VIOL_NONE if none does, and
+ *     then nothing is said by what comes next:
  * @va: first byte accessed in that page
  * @held_addr: DMA address of the device's frame for that page
  * @cpu_addr: physical address of the process's frame, 0 if absent

@@ -158,7 +158,7 @@ static void dmirage_realize(PCIDevice *pdev, Error **errp)
         msix_vector_use(pdev, v);
     }
     s->inflight = dmirage_inflight_new(DMIRAGE_CONTEXTS);
-    s->ram = dmirage_ram_new(s);
+    s->ram = dmirage_ram_new();
     s->irq_bh = qemu_bh_new(irq_bh, s);
     for (unsigned i = 0; i < DMIRAGE_CONTEXTS; i++) {
         s->ctx[i].asid = i;

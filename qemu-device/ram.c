@@ -5,7 +5,7 @@
  * The oracle reads the process's page table, several entries for each page of
  * each access.  So RAM is kept here as a short table of ranges and the host's
  * addresses of them, brought up to date by QEMU when the memory map changes
- * and read under RCU.
+ * and read within an RCU read section of the caller's.
  */
 #include "dmirage.h"
 
@@ -27,7 +27,6 @@ struct DmirageRam {
     MemoryListener listener;
     GArray *next;               /* of RamRange: the map that is being made */
     Map *map;                   /* RCU */
-    AddressSpace *dma;
 };
 
 static void begin(MemoryListener *listener)
@@ -52,6 +51,13 @@ static void add(MemoryListener *listener, MemoryRegionSection *section)
     }
 }
 
+static gint larger_first(gconstpointer a, gconstpointer b)
+{
+    const RamRange *x = a, *y = b;
+
+    return (x->size < y->size) - (x->size > y->size);
+}
+
 static void commit(MemoryListener *listener)
 {
     DmirageRam *ram = container_of(listener, DmirageRam, listener);
@@ -59,6 +65,8 @@ static void commit(MemoryListener *listener)
     Map *map = g_malloc(sizeof(*map) + size);
     Map *old = ram->map;
 
+    /* What is looked for is mostly in one of the large ones. */
+    g_array_sort(ram->next, larger_first);
     map->n = ram->next->len;
     memcpy(map->range, ram->next->data, size);
     qatomic_rcu_set(&ram->map, map);
@@ -67,12 +75,11 @@ static void commit(MemoryListener *listener)
     }
 }
 
-DmirageRam *dmirage_ram_new(DmirageState *s)
+DmirageRam *dmirage_ram_new(void)
 {
     DmirageRam *ram = g_new0(DmirageRam, 1);
 
     ram->next = g_array_new(false, false, sizeof(RamRange));
-    ram->dma = pci_device_iommu_address_space(PCI_DEVICE(s));
     ram->listener = (MemoryListener) {
         .name = "dmirage",
         .begin = begin,
@@ -86,11 +93,10 @@ DmirageRam *dmirage_ram_new(DmirageState *s)
 
 void dmirage_ram_free(DmirageRam *ram)
 {
-    Map *map = ram->map;
-
+    /* Which makes a last map, an empty one. */
     memory_listener_unregister(&ram->listener);
-    if (map) {
-        g_free_rcu(map, rcu);
+    if (ram->map) {
+        g_free_rcu(ram->map, rcu);
     }
     g_array_free(ram->next, true);
     g_free(ram);
@@ -114,10 +120,8 @@ static const uint8_t *find(DmirageRam *ram, uint64_t addr)
 bool dmirage_ram_read64(void *opaque, uint64_t addr, uint64_t *value)
 {
     DmirageWitness *w = opaque;
-    const uint8_t *host;
+    const uint8_t *host = find(w->s->ram, addr);
 
-    RCU_READ_LOCK_GUARD();
-    host = find(w->s->ram, addr);
     if (!host) {
         return false;
     }
@@ -141,16 +145,14 @@ static MemoryRegion *place(AddressSpace *as, uint64_t addr, hwaddr *offset)
  */
 bool dmirage_ram_same_frame(void *opaque, uint64_t dma, uint64_t phys)
 {
-    DmirageWitness *w = opaque;
-    DmirageRam *ram = w->s->ram;
+    DmirageState *s = ((DmirageWitness *)opaque)->s;
     hwaddr dma_offset, phys_offset;
     MemoryRegion *mr;
 
-    if (ram->dma == &address_space_memory) {
+    if (!s->iommu) {
         return dma == phys;
     }
-    RCU_READ_LOCK_GUARD();
-    mr = place(ram->dma, dma, &dma_offset);
+    mr = place(pci_get_address_space(&s->parent_obj), dma, &dma_offset);
     return mr && mr == place(&address_space_memory, phys, &phys_offset) &&
            dma_offset == phys_offset;
 }

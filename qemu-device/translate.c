@@ -70,7 +70,7 @@ static DmirageXlate made_of(DmirageState *s, DmirageContext *c, uint64_t va,
     return (DmirageXlate) {
         .va = va >> order << order,
         .pa = (w->addr + offset) >> order << order,
-        .fill_ns = dmirage_now(),
+        .fill_ns = c->now_ns,
         .asid = c->asid,
         .order = order,
         .write = w->write,

@@ -35,12 +35,13 @@ static uint64_t make_tag(uint16_t asid, uint64_t va, unsigned level)
 
 static unsigned find(const DmirageWalkCache *wc, uint64_t tag)
 {
-    unsigned i = 0;
-
-    while (i < wc->held && wc->tag[i] != tag) {
-        i++;
+    /* The newest first: it is the likeliest one. */
+    for (unsigned i = wc->held; i-- > 0;) {
+        if (wc->tag[i] == tag) {
+            return i;
+        }
     }
-    return i;
+    return wc->held;
 }
 
 DmirageWalkCache *dmirage_walkcache_new(unsigned entries)

@@ -7,14 +7,20 @@ static int64_t now(void *opaque)
     return g_get_monotonic_time() * 1000;
 }
 
-/* Waits a little, without @lock.  False: what is looked at is being stopped. */
+/*
+ * Waits a little, without @lock, in an RCU read section of the caller's.
+ * False: what is looked at is being stopped.
+ */
 static bool pause_a_little(void *opaque)
 {
     DmirageWitness *w = opaque;
     bool go_on;
 
     if (w->patient) {
+        /* Nothing of what RCU protects is used across a pause. */
+        rcu_read_unlock();
         g_usleep(20);
+        rcu_read_lock();
     }
     qemu_mutex_lock(&w->s->lock);
     go_on = w->c->life == w->life && w->s->running && !w->s->stopping;
