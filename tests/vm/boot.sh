@@ -152,14 +152,7 @@ run_guest() {
 	[[ ! $GUEST_TROUBLE ]]
 }
 
-load_qemu() {
-	local file
-	check_qemu_version
-	file=$BUILD/qemu-$(qemu_tag).env
-	[[ -r $file ]] || die "QEMU $(qemu_tag) has not been built." "Run make qemu first."
-	# shellcheck disable=SC1090
-	. "$file"
-	: "${QEMU:?}" "${QEMU_FIRMWARE:?}" "${QEMU_RELEASE:?}"
+need_initramfs() {
 	[[ -r $BUILD/initramfs-$RELEASE.cpio ]] ||
 		die "there is no initramfs for $RELEASE." "Run make initramfs first."
 }

@@ -200,6 +200,39 @@ run_steps() {
 	return "$status"
 }
 
+# --- tests on the host -------------------------------------------------------
+
+# run_tap PART CMD…: CMD prints TAP of any number of programs, which goes to
+# build/results/PART.tap and is counted in PART.count; what the compiler and the
+# programs say goes to the log. Ends the stage.
+run_tap() {
+	local part=$1 tap=$BUILD/results/$1.tap status=0
+	local passed failed skipped planned missing text
+	shift
+	mkdir -p "$BUILD/results"
+	rm -f "$tap" "$BUILD/results/$part.count"
+	"$@" </dev/null >"$tap" 2>>"$LOGFILE" || status=$?
+	cat "$tap" >>"$LOGFILE"
+
+	skipped=$(grep -cE '^ok .*# *[Ss][Kk][Ii][Pp]' "$tap" || true)
+	passed=$(($(grep -cE '^ok ' "$tap" || true) - skipped))
+	failed=$(grep -cE '^not ok ' "$tap" || true)
+	planned=$(sed -n 's/^1\.\.\([0-9]*\).*/\1/p' "$tap" | awk '{ n += $1 } END { print n + 0 }')
+	# A program that dies says nothing of the tests after the one it died of.
+	missing=$((planned - passed - failed - skipped))
+	((missing <= 0)) || failed=$((failed + missing))
+	((status == 0 || failed)) || failed=1
+	echo "$passed $failed $skipped" >"$BUILD/results/$part.count"
+
+	if ((failed)); then
+		hint "$passed passed, $failed failed; results: ${tap#"$TOP"/}"
+		exit 1
+	fi
+	text="$passed passed"
+	((!skipped)) || text="$text, $skipped skipped"
+	stage_done "$text"
+}
+
 # --- small helpers ---------------------------------------------------------
 
 need() {
@@ -289,6 +322,17 @@ check_qemu_version() {
 	die "QEMU_VERSION=$QEMU_VERSION is not known." \
 		"The choices are: ${QEMU_VERSIONS[*]}. make check-all takes all of them." \
 		"For another version give its source tree: QEMU_SRC=/path/to/qemu."
+}
+
+# Sets QEMU, QEMU_FIRMWARE and QEMU_RELEASE from what the qemu stage left.
+load_qemu() {
+	local file
+	check_qemu_version
+	file=$BUILD/qemu-$(qemu_tag).env
+	[[ -r $file ]] || die "QEMU $(qemu_tag) has not been built." "Run make qemu first."
+	# shellcheck disable=SC1090
+	. "$file"
+	: "${QEMU:?}" "${QEMU_FIRMWARE:?}" "${QEMU_RELEASE:?}"
 }
 
 # --- the guest kernel ------------------------------------------------------
