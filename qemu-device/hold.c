@@ -56,7 +56,8 @@ bool dmirage_hold_reached(DmirageState *s, DmirageContext *c, uint32_t point)
 /* A WAIT, or SYNC_LEN, after a command for @c.  True: it is to be held. */
 bool dmirage_hold_flush(DmirageState *s, DmirageContext *c)
 {
-    if (!(c->hold & DMIRAGE_HOLD_FLUSH) || !c->flushed) {
+    /* Of a context that is off nobody minds the limit. */
+    if (!(c->hold & DMIRAGE_HOLD_FLUSH) || !c->flushed || !c->enabled) {
         return false;
     }
     disarm(c, DMIRAGE_HOLD_FLUSH);
