@@ -93,6 +93,7 @@ void dmirage_ctx_reset(DmirageState *s, DmirageContext *c)
     c->pt_root = 0;
     c->cpu_root = 0;
     c->sync_addr = 0;
+    memset(c->count, 0, sizeof(c->count));
     c->sq = (DmirageQueue) { 0 };
     c->cq = (DmirageQueue) { 0 };
 }
