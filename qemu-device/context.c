@@ -11,6 +11,18 @@
 #include "qemu/log.h"
 #include "trace.h"
 
+/* A chunk that no engine is at, since it was held, is not carried out. */
+static void drop_chunk(DmirageState *s, DmirageContext *c)
+{
+    c->held = false;
+    c->resumed = false;
+    if (c->chunk.valid && !c->busy) {
+        c->chunk.valid = false;
+        c->chunks++;
+        dmirage_inval_release(s, c);
+    }
+}
+
 /* Nothing of the context is left, but for a chunk that an engine is at. */
 static void end(DmirageState *s, DmirageContext *c)
 {
@@ -20,11 +32,7 @@ static void end(DmirageState *s, DmirageContext *c)
     c->halted = false;
     c->has_op = false;
     dmirage_fault_forget(c, true);
-    if (c->chunk.valid && !c->busy) {
-        c->chunk.valid = false;
-        c->chunks++;
-        dmirage_inval_release(s, c);
-    }
+    drop_chunk(s, c);
     dmirage_inval_asid(s, c);
     dmirage_hold_end(s, c);
 }
@@ -160,6 +168,7 @@ static void halt(DmirageState *s, DmirageContext *c)
     c->error |= DMIRAGE_CTX_ERR_RING;
     s->error |= DMIRAGE_ERR_CONTEXT;
     c->halted = true;
+    drop_chunk(s, c);
 }
 
 bool dmirage_ctx_fetch(DmirageState *s, DmirageContext *c,
