@@ -31,19 +31,20 @@ endif
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help demo check check-all shell lint packages packages-lint packages-fuzz qemu kernel \
-	libpci busybox driver userspace initramfs unit fuzz guest-tests update clean distclean
+	libpci busybox driver userspace initramfs unit fuzz device guest-tests update clean distclean
 
 help:
 	@echo 'dmirage'
 	@echo
 	@echo '  make demo         boot a guest and catch stale DMA to migrated pages'
-	@echo '  make check        the test suite: unit tests, fuzzing, guest tests on 6.12 and 6.1'
-	@echo '  make check-all    the same, with the guest tests in QEMU 7.2 and in 10.0'
+	@echo '  make check        the test suite: unit, fuzz, device, and guest tests on 6.12 and 6.1'
+	@echo '  make check-all    the same, with device and guest tests in QEMU 7.2 and in 10.0'
 	@echo '  make shell        a guest with the device and the driver, to play with'
 	@echo '  make lint         checkpatch, sparse, clang-format, shellcheck, codespell'
 	@echo
 	@echo '  make unit         only the unit tests on the host'
 	@echo '  make fuzz         fuzz the plain parts for longer; what is found goes to build/results/fuzz'
+	@echo '  make device       only the tests of the device in QEMU, without a guest'
 	@echo '  make guest-tests  only the guest tests on one kernel'
 	@echo '  make qemu kernel driver userspace initramfs   single stages'
 	@echo '  make update       forget which package versions are in use, take the newest'
@@ -86,6 +87,8 @@ unit: packages
 	@$(VM)/unit
 fuzz: packages-fuzz
 	@$(VM)/fuzz long
+device: packages qemu
+	@$(VM)/device
 guest-tests: packages qemu initramfs
 	@$(VM)/guest-tests
 check check-all: packages-fuzz qemu libpci busybox userspace

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Hold points: an access is stopped, and what lets it go on. */
+#include "device.h"
+
+#define VA	0x00d01d00000000ull
+
+/* Arms @hold, submits @sqe, and sees that it stops. */
+static void stop_at(struct context *c, uint32_t hold, struct dmirage_sqe sqe)
+{
+	struct device *d = c->d;
+
+	w32(d, CTX(c->asid, DMIRAGE_CTX_HOLD), hold);
+	submit(c, sqe);
+	wait_for(ctx_status(c) == DMIRAGE_CTX_HELD);
+	/* One shot. */
+	g_assert_cmphex(r32(d, CTX(c->asid, DMIRAGE_CTX_HOLD)) & DMIRAGE_HOLD_POINTS, ==, 0);
+}
+
+static void release(struct context *c)
+{
+	w32(c->d, CTX(c->asid, DMIRAGE_CTX_HOLD), DMIRAGE_HOLD_RELEASE);
+}
+
+static void set_limit(struct context *c, uint32_t ms)
+{
+	w32(c->d, CTX(c->asid, DMIRAGE_CTX_HOLD_LIMIT), ms);
+}
+
+/* Each kind of operation stops before its data is touched. */
+static void test_operations(void)
+{
+	struct device *d = device_open(NULL);
+	struct context c = context_open(d, 0), other = context_open(d, 1);
+	uint64_t pa = map_new(&c, VA, 2 * PAGE_4K, ORDER_4K);
+	const struct dmirage_sqe ops[] = {
+		op_write(VA, 8, 0x11),
+		op_fill(VA, PAGE_4K, 0x11),
+		op_copy(VA, VA + PAGE_4K, PAGE_4K),
+	};
+
+	set_limit(&c, DMIRAGE_HOLD_LIMIT_MAX);
+	for (unsigned int i = 0; i < G_N_ELEMENTS(ops); i++) {
+		ram_set64(d, pa, 0);
+		ram_set64(d, pa + PAGE_4K, 0);
+		stop_at(&c, DMIRAGE_HOLD_TRANSLATED, ops[i]);
+		/* Another's data is not touched either way. */
+		run_ok(&other, op_nop());
+		expect_never(ram64(d, pa) || cqe_ready(&c));
+		ram_set64(d, pa + PAGE_4K, 0x11);
+		release(&c);
+		g_assert_cmpuint(cqe_take(&c).status, ==, DMIRAGE_ST_OK);
+		g_assert_cmphex(ram64(d, pa), ==, 0x11);
+		g_assert_cmphex(ctx_status(&c), ==, 0);
+	}
+	/* A read sees what is there when it goes on. */
+	stop_at(&c, DMIRAGE_HOLD_TRANSLATED, op_read(VA, 8));
+	ram_set64(d, pa, 0x22);
+	release(&c);
+	g_assert_cmphex(cqe_take(&c).result, ==, 0x22);
+	device_close(d);
+}
+
+/* It goes on with the translation it has, whatever the table says now. */
+static void test_latched(void)
+{
+	struct device *d = device_open(NULL);
+	struct context c = context_open(d, 2);
+	uint64_t old = map_new(&c, VA, PAGE_4K, ORDER_4K), fresh;
+
+	set_limit(&c, DMIRAGE_HOLD_LIMIT_MAX);
+	stop_at(&c, DMIRAGE_HOLD_TRANSLATED | DMIRAGE_HOLD_KEEP, op_write(VA, 8, 1));
+	fresh = map_new(&c, VA, PAGE_4K, ORDER_4K);
+	inv_asid(d, 2);
+	release(&c);
+	cqe_take(&c);
+	run_ok(&c, op_write(VA, 8, 2));
+	g_assert_cmpuint(ram64(d, old), ==, 1);
+	g_assert_cmpuint(ram64(d, fresh), ==, 2);
+	device_close(d);
+}
+
+/* Both sides of a copy are held: a command for either one hits it. */
+static void test_both_sides(void)
+{
+	struct device *d = device_open(NULL);
+	struct context c = context_open(d, 3);
+
+	set_limit(&c, DMIRAGE_HOLD_LIMIT_MAX);
+	for (unsigned int side = 0; side < 2; side++) {
+		uint64_t status;
+
+		map_new(&c, VA, 2 * PAGE_4K, ORDER_4K);
+		stop_at(&c, DMIRAGE_HOLD_TRANSLATED | DMIRAGE_HOLD_KEEP,
+			op_copy(VA, VA + PAGE_4K, 8));
+		inv_range(d, 3, VA + side * PAGE_4K, 1);
+		status = wait_send(d);
+		expect_never(ram32(d, status));
+		release(&c);
+		wait_for(ram32(d, status));
+		cqe_take(&c);
+	}
+	device_close(d);
+}
+
+/* The n-th chunk of an operation, armed between. */
+static void test_later_chunk(void)
+{
+	struct device *d = device_open(NULL);
+	struct context c = context_open(d, 4);
+	uint64_t pa = map_new(&c, VA, 4 * DMIRAGE_CHUNK, ORDER_4K);
+
+	set_limit(&c, DMIRAGE_HOLD_LIMIT_MAX);
+	w32(d, CTX(4, DMIRAGE_CTX_HOLD), DMIRAGE_HOLD_TRANSLATED);
+	submit(&c, op_fill(VA, 4 * DMIRAGE_CHUNK, 1));
+	for (unsigned int i = 0; i < 4; i++) {
+		wait_for(ctx_status(&c) == DMIRAGE_CTX_HELD);
+		for (unsigned int n = 0; n < 4; n++)
+			g_assert_cmpuint(ram64(d, pa + n * DMIRAGE_CHUNK), ==, n < i);
+		/* Releases this one and arms the next in one write. */
+		w32(d, CTX(4, DMIRAGE_CTX_HOLD),
+		    DMIRAGE_HOLD_RELEASE | (i < 3 ? DMIRAGE_HOLD_TRANSLATED : 0));
+		if (i < 3)
+			wait_for(ram64(d, pa + i * DMIRAGE_CHUNK));
+	}
+	g_assert_cmpuint(cqe_take(&c).result, ==, 4 * DMIRAGE_CHUNK);
+	device_close(d);
+}
+
+/* Disarmed, or released while nothing is held: nothing. */
+static void test_disarm(void)
+{
+	struct device *d = device_open(NULL);
+	struct context c = context_open(d, 5);
+
+	map_new(&c, VA, PAGE_4K, ORDER_4K);
+	w32(d, CTX(5, DMIRAGE_CTX_HOLD), DMIRAGE_HOLD_TRANSLATED | DMIRAGE_HOLD_KEEP);
+	w32(d, CTX(5, DMIRAGE_CTX_HOLD), 0);
+	run_ok(&c, op_write(VA, 8, 1));
+	release(&c);
+	/* KEEP alone is no point. */
+	w32(d, CTX(5, DMIRAGE_CTX_HOLD), DMIRAGE_HOLD_KEEP);
+	run_ok(&c, op_write(VA, 8, 1));
+	/* NOP makes no access. */
+	w32(d, CTX(5, DMIRAGE_CTX_HOLD), DMIRAGE_HOLD_TRANSLATED);
+	run_ok(&c, op_nop());
+	g_assert_cmphex(r32(d, CTX(5, DMIRAGE_CTX_HOLD)), ==, DMIRAGE_HOLD_TRANSLATED);
+	/* It ends with the context. */
+	context_disable(&c);
+	g_assert_cmphex(r32(d, CTX(5, DMIRAGE_CTX_HOLD)), ==, 0);
+	context_enable(&c);
+	run_ok(&c, op_write(VA, 8, 1));
+	expect_error(d, 0);
+	device_close(d);
+}
+
+/* Nobody releases it. */
+static void test_limit(void)
+{
+	struct device *d = device_open(NULL);
+	struct context c = context_open(d, 6), other = context_open(d, 7);
+	gint64 began;
+
+	map_new(&c, VA, PAGE_4K, ORDER_4K);
+	map_new(&other, VA, PAGE_4K, ORDER_4K);
+	set_limit(&c, 80);
+	set_limit(&other, 20);
+	for (uint32_t keep = 0; keep <= DMIRAGE_HOLD_KEEP; keep += DMIRAGE_HOLD_KEEP) {
+		began = g_get_monotonic_time();
+		stop_at(&c, DMIRAGE_HOLD_TRANSLATED | keep, op_write(VA, 8, 1));
+		stop_at(&other, DMIRAGE_HOLD_TRANSLATED | keep, op_write(VA, 8, 1));
+		cqe_take(&other);
+		g_assert_cmpint(g_get_monotonic_time() - began, >=, 20000);
+		g_assert_false(cqe_ready(&c));
+		g_assert_cmpuint(cqe_take(&c).status, ==, DMIRAGE_ST_OK);
+		g_assert_cmpint(g_get_monotonic_time() - began, >=, 80000);
+		g_assert_cmpint(g_get_monotonic_time() - began, <, 2000000);
+	}
+	device_close(d);
+}
+
+/* A held access is not carried out if its context ends, or all of them do. */
+static void test_end(void)
+{
+	struct device *d = device_open(NULL);
+	struct context c = context_open(d, 8);
+	uint64_t pa = map_new(&c, VA, PAGE_4K, ORDER_4K);
+
+	for (unsigned int i = 0; i < 2; i++) {
+		set_limit(&c, 20);
+		stop_at(&c, DMIRAGE_HOLD_TRANSLATED | DMIRAGE_HOLD_KEEP, op_write(VA, 8, 1));
+		/* Nothing is under way in it: what is held has not begun. */
+		g_assert_cmphex(r32(d, DMIRAGE_REG_STATUS), ==, 0);
+		if (i)
+			device_reset(d);
+		else
+			context_disable(&c);
+		g_assert_cmphex(ctx_status(&c), ==, 0);
+		release(&c);
+		g_usleep(30000);
+		g_assert_cmphex(ram64(d, pa), ==, 0);
+		g_assert_false(cqe_ready(&c));
+		context_enable(&c);
+		run_ok(&c, op_read(VA, 8));
+		g_assert_cmpuint(counter(&c, DMIRAGE_CNT_IOTLB_MISSES), ==, 1);
+	}
+	device_close(d);
+}
+
+/* SYNC_LEN for a context that is off, with FLUSH armed: there is nothing to hold. */
+static void test_flush_off(void)
+{
+	struct device *d = device_open(NULL);
+
+	w32(d, CTX(9, DMIRAGE_CTX_HOLD), DMIRAGE_HOLD_FLUSH);
+	w64(d, CTX(9, DMIRAGE_CTX_SYNC_LEN), 1);
+	g_assert_cmphex(ctx_status(&(struct context){ .d = d, .asid = 9 }), ==, 0);
+	device_close(d);
+}
+
+int main(int argc, char **argv)
+{
+	g_test_init(&argc, &argv, NULL);
+	g_test_add_func("/hold/operations", test_operations);
+	g_test_add_func("/hold/latched", test_latched);
+	g_test_add_func("/hold/both-sides", test_both_sides);
+	g_test_add_func("/hold/later-chunk", test_later_chunk);
+	g_test_add_func("/hold/disarm", test_disarm);
+	g_test_add_func("/hold/limit", test_limit);
+	g_test_add_func("/hold/end", test_end);
+	g_test_add_func("/hold/flush-off", test_flush_off);
+	return g_test_run();
+}
