@@ -31,7 +31,7 @@ endif
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help demo check check-all shell lint packages packages-lint packages-fuzz qemu kernel \
-	libpci busybox driver userspace initramfs unit fuzz device guest-tests update clean distclean
+	libpci busybox driver userspace initramfs unit fuzz device bench guest-tests update clean distclean
 
 help:
 	@echo 'dmirage'
@@ -45,6 +45,7 @@ help:
 	@echo '  make unit         only the unit tests on the host'
 	@echo '  make fuzz         fuzz the plain parts for longer; what is found goes to build/results/fuzz'
 	@echo '  make device       only the tests of the device in QEMU, without a guest'
+	@echo '  make bench        measure the device: a table, and build/results/bench.json'
 	@echo '  make guest-tests  only the guest tests on one kernel'
 	@echo '  make qemu kernel driver userspace initramfs   single stages'
 	@echo '  make update       forget which package versions are in use, take the newest'
@@ -89,6 +90,8 @@ fuzz: packages-fuzz
 	@$(VM)/fuzz long
 device: packages qemu
 	@$(VM)/device
+bench: packages qemu
+	@$(VM)/bench
 guest-tests: packages qemu initramfs
 	@$(VM)/guest-tests
 check check-all: packages-fuzz qemu libpci busybox userspace

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What the benchmark found.  See report.h. */
+#include "report.h"
+
+#include <glib.h>
+#include <glib/gstdio.h>
+#include <stdio.h>
+
+#define DRIFT_MAX 0.1
+
+struct row {
+	const char *name;
+	const char *unit;
+	struct series s;
+	enum goal kind;
+	double goal;
+};
+
+static struct row rows[32];
+static unsigned int n_rows;
+static struct row notes[32];
+static unsigned int n_notes;
+static bool drifted;
+
+void report_add(const char *name, const char *unit, const struct series *s,
+		enum goal kind, double goal)
+{
+	g_assert_cmpuint(n_rows, <, G_N_ELEMENTS(rows));
+	rows[n_rows++] = (struct row){ name, unit, *s, kind, goal };
+}
+
+void report_note(const char *text, const char *unit, const struct series *s)
+{
+	g_assert_cmpuint(n_notes, <, G_N_ELEMENTS(notes));
+	notes[n_notes++] = (struct row){ text, unit, *s, GOAL_NONE, 0 };
+}
+
+void report_control(const char *name, const struct series *s)
+{
+	double drift = series_drift(s);
+
+	if (drift > DRIFT_MAX) {
+		fprintf(stderr,
+			"bench: the control %s drifted by %.0f %% while it was measured; "
+			"let the machine settle and try again\n",
+			name, 100 * drift);
+		drifted = true;
+	}
+}
+
+static bool reached(const struct row *r)
+{
+	double value = series_median(&r->s);
+
+	return r->kind == AT_MOST ? value <= r->goal : value >= r->goal;
+}
+
+static void print_table(void)
+{
+	printf("%-24s %8s  %-6s %17s  %-9s %s\n", "name", "value", "unit", "quartiles",
+	       "goal", "reached");
+	for (unsigned int i = 0; i < n_rows; i++) {
+		const struct row *r = &rows[i];
+		char goal[16];
+
+		snprintf(goal, sizeof(goal), "%s %.2f", r->kind == AT_MOST ? "<=" : ">=",
+			 r->goal);
+		printf("%-24s %8.2f  %-6s %8.2f %8.2f  %-9s %s\n", r->name,
+		       series_median(&r->s), r->unit, series_percentile(&r->s, 25),
+		       series_percentile(&r->s, 75), goal, reached(r) ? "yes" : "NO");
+	}
+	printf("\nbeside it\n");
+	for (unsigned int i = 0; i < n_notes; i++)
+		printf("  %-34s %8.2f %s\n", notes[i].name, series_median(&notes[i].s),
+		       notes[i].unit);
+}
+
+static void write_json(const char *path)
+{
+	GString *s = g_string_new("[\n");
+	GError *error = NULL;
+
+	for (unsigned int i = 0; i < n_rows; i++) {
+		const struct row *r = &rows[i];
+
+		g_string_append_printf(s,
+				       "  {\"name\": \"%s\", \"value\": %.4f, \"unit\": \"%s\", "
+				       "\"goal\": \"%s %g\", \"ok\": %s, "
+				       "\"low\": %.4f, \"high\": %.4f, \"runs\": %u}%s\n",
+				       r->name, series_median(&r->s), r->unit,
+				       r->kind == AT_MOST ? "<=" : ">=", r->goal,
+				       reached(r) ? "true" : "false",
+				       series_percentile(&r->s, 25), series_percentile(&r->s, 75),
+				       r->s.n, i + 1 < n_rows ? "," : "");
+	}
+	g_string_append(s, "]\n");
+	if (!g_file_set_contents(path, s->str, s->len, &error))
+		g_error("%s", error->message);
+	g_string_free(s, true);
+}
+
+bool report_publish(const char *path)
+{
+	unsigned int ok = 0;
+
+	print_table();
+	if (drifted) {
+		g_unlink(path);
+		printf("\nnot published: a control drifted\n");
+		return false;
+	}
+	write_json(path);
+	for (unsigned int i = 0; i < n_rows; i++)
+		ok += reached(&rows[i]);
+	printf("\nbench: %u figures, %u reach their goal, %u do not\n", n_rows, ok, n_rows - ok);
+	return true;
+}
