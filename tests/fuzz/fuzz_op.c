@@ -37,7 +37,8 @@ static void check_good(const DmirageOp *op, const struct dmirage_sqe *s,
 	CHECK(s->opcode < DMIRAGE_OP_MAX);
 	CHECK(!(s->flags & ~DMIRAGE_SQE_CHAIN));
 	CHECK(!s->reserved0 && !s->reserved1 && !s->reserved2);
-	CHECK(!s->compare || s->opcode == DMIRAGE_OP_CAS);
+	CHECK(!s->compare || s->opcode == DMIRAGE_OP_CAS ||
+	      s->opcode == DMIRAGE_OP_CALIBRATE);
 	CHECK(op->chained == (s->flags & DMIRAGE_SQE_CHAIN));
 	CHECK(!op->chained || is_chainable(s->opcode));
 	CHECK(op->opcode == s->opcode && !op->done && !op->skipping);
@@ -58,6 +59,11 @@ static void check_good(const DmirageOp *op, const struct dmirage_sqe *s,
 		CHECK(calibrate);
 		CHECK(op->imm >= 64 && op->imm <= 1u << 30);
 		CHECK(!(op->imm & (op->imm - 1)));
+		if (op->compare) {
+			CHECK(op->compare & 1);
+			CHECK(op->len >= op->imm);
+			CHECK(!(op->len & (op->len - 1)));
+		}
 		CHECK(op->src + op->len - 1 >= op->src);
 		CHECK(op->dst + op->len - 1 >= op->dst);
 	}

@@ -299,7 +299,7 @@ static unsigned int faults_of(const struct dmirage_sqe *s, bool calibrate,
 	bool src = opcode == 1 || opcode == 3 || opcode == 7 || opcode == 8;
 	bool dst = opcode == 1 || opcode == 2 || opcode == 4 || opcode == 5 ||
 		   opcode == 6 || opcode == 9;
-	bool imm_ok = false, size_ok = true;
+	bool imm_ok = false, len_ok = false, size_ok = true;
 
 	if (chain_of >= 0 && opcode != (unsigned int)chain_of)
 		return 1 << DMIRAGE_ST_BAD_CHAIN;
@@ -309,10 +309,16 @@ static unsigned int faults_of(const struct dmirage_sqe *s, bool calibrate,
 		faults |= 1 << DMIRAGE_ST_BAD_CHAIN;
 	if (s->flags > 1 || s->reserved0 || s->reserved1 || s->reserved2)
 		faults |= 1 << DMIRAGE_ST_BAD_FIELD;
-	if (s->compare && opcode != 5)
-		faults |= 1 << DMIRAGE_ST_BAD_FIELD;
-	for (uint64_t n = 64; n <= GIB; n *= 2)
+	for (uint64_t n = 64; n <= GIB; n *= 2) {
 		imm_ok |= s->imm == n;
+		len_ok |= s->len == n && s->len >= s->imm;
+	}
+	/* More than 1 GiB is the length's fault. */
+	for (uint64_t n = 2 * GIB; n; n *= 2)
+		len_ok |= s->len == n;
+	if (s->compare && opcode != 5 &&
+	    !(opcode == 10 && s->compare % 2 && len_ok))
+		faults |= 1 << DMIRAGE_ST_BAD_FIELD;
 	if (opcode == 10 && !imm_ok)
 		faults |= 1 << DMIRAGE_ST_BAD_FIELD;
 	if (opcode == 0)
@@ -360,7 +366,7 @@ static struct dmirage_sqe random_sqe(void)
 	};
 
 	for (unsigned int i = random_below(3); i; i--) {
-		switch (random_below(10)) {
+		switch (random_below(11)) {
 		case 0:
 			s.opcode = random_next();
 			break;
@@ -390,6 +396,11 @@ static struct dmirage_sqe random_sqe(void)
 			break;
 		case 9:
 			s.len = random_any();
+			break;
+		case 10:
+			s.opcode = DMIRAGE_OP_CALIBRATE;
+			s.len = 1ull << random_below(32);
+			s.compare = random_any();
 			break;
 		}
 	}
