@@ -16,8 +16,12 @@
  *   are carried out one after the other, and complete in that order.  The
  *   cookie of an operation comes back in its completion.
  *
+ *   A *chain* is an operation of several descriptors, for memory that is
+ *   scattered.  dmirage_chain() makes one.
+ *
  *   A *violation* is a device access through a translation that the process
- *   does not have (any more).  dmirage_read_violations() returns the records,
+ *   does not have (any more), or such a translation that an audit found the
+ *   device holding.  dmirage_read_violations() returns the records,
  *   dmirage_format_violation() writes one out as a report.
  *
  * Errors: every function that can fail returns a negative errno.  That an
@@ -146,12 +150,56 @@ void dmirage_prep_read_imm(struct dmirage_sqe *sqe, uint64_t cookie,
 void dmirage_prep_write_imm(struct dmirage_sqe *sqe, uint64_t cookie,
 			    void *dst, uint64_t value, uint64_t len);
 
+/*
+ * If the len = 4 or 8 bytes at dst are compare, they become value, atomically
+ * with respect to all processors and contexts.  What was there is the
+ * completion's result.  dst is a multiple of len.
+ */
+void dmirage_prep_cas(struct dmirage_sqe *sqe, uint64_t cookie, void *dst,
+		      uint64_t compare, uint64_t value, uint64_t len);
+
+/*
+ * The len = 4 or 8 bytes at dst grow by summand, atomically as above.  What was
+ * there is the completion's result.  dst is a multiple of len.
+ */
+void dmirage_prep_fetch_add(struct dmirage_sqe *sqe, uint64_t cookie, void *dst,
+			    uint64_t summand, uint64_t len);
+
+/* The CRC-32C of len bytes at src, to the completion's result. */
+void dmirage_prep_crc32c(struct dmirage_sqe *sqe, uint64_t cookie,
+			 const void *src, uint64_t len);
+
+/* A byte of each 4 KiB page of len bytes at src is read, for nothing. */
+void dmirage_prep_touch_read(struct dmirage_sqe *sqe, uint64_t cookie,
+			     const void *src, uint64_t len);
+
+/*
+ * A byte of each 4 KiB page of len bytes at dst is written, atomically, with
+ * what it was: the page becomes the process's own and dirty, and no data
+ * changes, whoever writes at the same time.
+ */
+void dmirage_prep_touch_write(struct dmirage_sqe *sqe, uint64_t cookie,
+			      void *dst, uint64_t len);
+
 /* Nothing; completes in its turn. */
 void dmirage_prep_nop(struct dmirage_sqe *sqe, uint64_t cookie);
 
 /**
+ * dmirage_chain() - make one operation of several
+ * @sqes: @n operations of the same kind: copy, fill, crc32c, touch_read or
+ *        touch_write; @n no more than the submission ring has entries
+ *
+ * The pieces are done in order.  There is one completion, with the cookie of
+ * the first and the result of all together: bytes, or one checksum.  If a piece
+ * fails, the ones after it are not done; result is then the bytes of those
+ * before it and of what was done of it.  A chain may be submitted in parts: the
+ * device waits for the rest.
+ */
+void dmirage_chain(struct dmirage_sqe *sqes, unsigned int n);
+
+/**
  * dmirage_submit() - hand operations to the device
- * @sqes: @n operations, in order
+ * @sqes: @n descriptors, in order
  *
  * Takes as many as there is room for: the submission ring holds what has been
  * submitted and whose completion has not been fetched.
@@ -183,19 +231,22 @@ int dmirage_poll(struct dmirage *d, struct dmirage_cqe *cqes, unsigned int n);
 int dmirage_wait(struct dmirage *d, struct dmirage_cqe *cqe, int timeout_ms);
 
 /**
- * dmirage_run() - carry out one operation
+ * dmirage_run() - carry out one operation, of one descriptor
  * @cqe:        its completion; NULL: any status but OK is reported as -EIO
  * @timeout_ms: as for dmirage_wait()
  *
  * Return: 0 when it has completed, whatever its status; -EBUSY others are
  * under way on this handle; -ETIMEDOUT (it is under way still, and its
- * completion is for dmirage_wait() to fetch); -EIO, -EINVAL.
+ * completion is for dmirage_wait() to fetch); -EIO; -EINVAL the handle has no
+ * context, or @sqe is the beginning of a chain.
  */
 int dmirage_run(struct dmirage *d, const struct dmirage_sqe *sqe,
 		struct dmirage_cqe *cqe, int timeout_ms);
 
 /**
  * dmirage_in_flight() - operations submitted and not yet fetched as completed
+ *
+ * A chain counts once all of it has been submitted.
  */
 unsigned int dmirage_in_flight(const struct dmirage *d);
 
@@ -232,6 +283,9 @@ int dmirage_format_violation(const struct dmirage_violation *v, char *buf,
 const char *dmirage_status_str(unsigned int status);
 const char *dmirage_violation_str(unsigned int kind);
 const char *dmirage_op_str(unsigned int opcode);
+
+/* "the IOTLB", "the mirror table", "a latch": enum dmirage_holder. */
+const char *dmirage_holder_str(unsigned int holder);
 
 #ifdef __cplusplus
 }

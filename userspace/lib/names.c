@@ -45,6 +45,12 @@ static const char *const ops[] = {
 	[DMIRAGE_OP_CALIBRATE] = "calibrate",
 };
 
+static const char *const holders[] = {
+	[DMIRAGE_HELD_LATCHED] = "a latch",
+	[DMIRAGE_HELD_IOTLB] = "the IOTLB",
+	[DMIRAGE_HELD_TABLE] = "the mirror table",
+};
+
 _Static_assert(ARRAY_SIZE(statuses) == DMIRAGE_ST_MAX, "a name per status");
 _Static_assert(ARRAY_SIZE(ops) == DMIRAGE_OP_MAX, "a name per operation");
 _Static_assert(ARRAY_SIZE(violations) == DMIRAGE_VIOL_MAX, "a name per kind");
@@ -67,4 +73,9 @@ const char *dmirage_violation_str(unsigned int kind)
 const char *dmirage_op_str(unsigned int opcode)
 {
 	return name(ops, ARRAY_SIZE(ops), opcode);
+}
+
+const char *dmirage_holder_str(unsigned int holder)
+{
+	return name(holders, ARRAY_SIZE(holders), holder);
 }

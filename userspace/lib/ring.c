@@ -56,9 +56,60 @@ void dmirage_prep_write_imm(struct dmirage_sqe *sqe, uint64_t cookie,
 	sqe->len = len;
 }
 
+void dmirage_prep_cas(struct dmirage_sqe *sqe, uint64_t cookie, void *dst,
+		      uint64_t compare, uint64_t value, uint64_t len)
+{
+	prep(sqe, cookie, DMIRAGE_OP_CAS);
+	sqe->dst = (uintptr_t)dst;
+	sqe->compare = compare;
+	sqe->imm = value;
+	sqe->len = len;
+}
+
+void dmirage_prep_fetch_add(struct dmirage_sqe *sqe, uint64_t cookie, void *dst,
+			    uint64_t summand, uint64_t len)
+{
+	prep(sqe, cookie, DMIRAGE_OP_FETCH_ADD);
+	sqe->dst = (uintptr_t)dst;
+	sqe->imm = summand;
+	sqe->len = len;
+}
+
+void dmirage_prep_crc32c(struct dmirage_sqe *sqe, uint64_t cookie,
+			 const void *src, uint64_t len)
+{
+	prep(sqe, cookie, DMIRAGE_OP_CRC32C);
+	sqe->src = (uintptr_t)src;
+	sqe->len = len;
+}
+
+void dmirage_prep_touch_read(struct dmirage_sqe *sqe, uint64_t cookie,
+			     const void *src, uint64_t len)
+{
+	prep(sqe, cookie, DMIRAGE_OP_TOUCH_READ);
+	sqe->src = (uintptr_t)src;
+	sqe->len = len;
+}
+
+void dmirage_prep_touch_write(struct dmirage_sqe *sqe, uint64_t cookie,
+			      void *dst, uint64_t len)
+{
+	prep(sqe, cookie, DMIRAGE_OP_TOUCH_WRITE);
+	sqe->dst = (uintptr_t)dst;
+	sqe->len = len;
+}
+
 void dmirage_prep_nop(struct dmirage_sqe *sqe, uint64_t cookie)
 {
 	prep(sqe, cookie, DMIRAGE_OP_NOP);
+}
+
+void dmirage_chain(struct dmirage_sqe *sqes, unsigned int n)
+{
+	unsigned int i;
+
+	for (i = 0; i + 1 < n; i++)
+		sqes[i].flags |= DMIRAGE_SQE_CHAIN;
 }
 
 int dmirage_submit(struct dmirage *d, const struct dmirage_sqe *sqes,
@@ -188,7 +239,10 @@ int dmirage_run(struct dmirage *d, const struct dmirage_sqe *sqe,
 	struct dmirage_cqe own;
 	int ret;
 
-	if (d->in_flight)
+	if (sqe->flags & DMIRAGE_SQE_CHAIN)
+		return -EINVAL;
+	/* not in_flight: a chain that waits for its end would take it */
+	if (d->sq_head != d->sq_tail)
 		return -EBUSY;
 	ret = dmirage_submit(d, sqe, 1);
 	if (ret < 0)
