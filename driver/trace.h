@@ -122,7 +122,7 @@ TRACE_EVENT(dmirage_flush,
 		  __entry->asid, __entry->va, __entry->len, __entry->ns)
 );
 
-/* The oracle has found a stale access. */
+/* The oracle has found a stale access, or in an audit a stale translation. */
 TRACE_EVENT(dmirage_violation,
 	TP_PROTO(const struct dmirage_violation *rec),
 	TP_ARGS(rec),
@@ -130,6 +130,8 @@ TRACE_EVENT(dmirage_violation,
 		__field(u32, asid)
 		__field(u8, kind)
 		__field(u8, order)
+		__field(u8, strength)
+		__field(u8, holder)
 		__field(bool, write)
 		__field(u32, pages)
 		__field(u64, va)
@@ -142,6 +144,8 @@ TRACE_EVENT(dmirage_violation,
 		__entry->asid = rec->asid;
 		__entry->kind = rec->kind;
 		__entry->order = rec->held_order;
+		__entry->strength = rec->strength;
+		__entry->holder = rec->holder;
 		__entry->write = rec->access_write;
 		__entry->pages = rec->pages;
 		__entry->va = rec->addr;
@@ -150,12 +154,21 @@ TRACE_EVENT(dmirage_violation,
 		__entry->cpu = rec->cpu_frame;
 		__entry->cookie = rec->cookie;
 	),
-	TP_printk("asid %u kind %s %s va 0x%llx len 0x%llx held 0x%llx order %u cpu 0x%llx pages %u cookie 0x%llx",
+	TP_printk("asid %u kind %s by %s held in %s %s va 0x%llx len 0x%llx held 0x%llx order %u cpu 0x%llx pages %u cookie 0x%llx",
 		  __entry->asid,
 		  __print_symbolic(__entry->kind,
 				   { DMIRAGE_VIOL_FRAME, "frame" },
 				   { DMIRAGE_VIOL_ABSENT, "absent" },
-				   { DMIRAGE_VIOL_WRITE, "write" }),
+				   { DMIRAGE_VIOL_WRITE, "write" },
+				   { DMIRAGE_VIOL_DIVERGED, "diverged" }),
+		  __print_symbolic(__entry->strength,
+				   { DMIRAGE_BY_ACCESS, "access" },
+				   { DMIRAGE_BY_AUDIT, "audit" }),
+		  __print_symbolic(__entry->holder,
+				   { DMIRAGE_HELD_LATCHED, "latch" },
+				   { DMIRAGE_HELD_IOTLB, "iotlb" },
+				   { DMIRAGE_HELD_TABLE, "table" }),
+		  __entry->strength == DMIRAGE_BY_AUDIT ? "-" :
 		  __entry->write ? "write" : "read", __entry->va, __entry->len,
 		  __entry->held, __entry->order, __entry->cpu, __entry->pages,
 		  __entry->cookie)

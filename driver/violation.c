@@ -50,6 +50,9 @@ static void dmirage_record_fill(struct dmirage_dev *dd,
 		.cpu_frame = le64_to_cpu(vqe->cpu_addr) & PAGE_MASK,
 		.cpu_entry = le64_to_cpu(vqe->cpu_entry),
 		.held_age_ns = time - le64_to_cpu(vqe->fill_time),
+		.strength = vqe->strength,
+		.holder = vqe->holder,
+		.mode = vqe->mode,
 	};
 	if (vqe->inv_time && vqe->inv_len) {
 		rec->inv_age_ns = time - le64_to_cpu(vqe->inv_time);
@@ -58,28 +61,48 @@ static void dmirage_record_fill(struct dmirage_dev *dd,
 	}
 }
 
+/* What was stale: an access, or what an audit found. */
+static const char *dmirage_record_what(const struct dmirage_violation *rec)
+{
+	if (rec->strength != DMIRAGE_BY_AUDIT)
+		return rec->access_write ? "stale DMA write" : "stale DMA read";
+	switch (rec->holder) {
+	case DMIRAGE_HELD_LATCHED:
+		return "audit: stale translation latched";
+	case DMIRAGE_HELD_IOTLB:
+		return "audit: stale translation in the IOTLB";
+	case DMIRAGE_HELD_TABLE:
+		return "audit: stale translation in the mirror table";
+	default:
+		return "audit: stale translation";
+	}
+}
+
 static void dmirage_record_log(struct dmirage_dev *dd,
 			       const struct dmirage_violation *rec)
 {
-	const char *op = rec->access_write ? "write" : "read";
+	const char *what = dmirage_record_what(rec);
 
 	switch (rec->kind) {
 	case DMIRAGE_VIOL_FRAME:
-		dev_notice_ratelimited(dd->dev,
-				       "stale DMA %s: asid %u va %#llx held %#llx cpu %#llx\n",
-				       op, rec->asid, rec->addr,
-				       rec->held_frame, rec->cpu_frame);
-		break;
 	case DMIRAGE_VIOL_ABSENT:
+	case DMIRAGE_VIOL_DIVERGED:
+		if (!rec->cpu_present) {
+			dev_notice_ratelimited(dd->dev,
+					       "%s: asid %u va %#llx held %#llx cpu not mapped\n",
+					       what, rec->asid, rec->addr,
+					       rec->held_frame);
+			break;
+		}
 		dev_notice_ratelimited(dd->dev,
-				       "stale DMA %s: asid %u va %#llx held %#llx cpu not mapped\n",
-				       op, rec->asid, rec->addr,
-				       rec->held_frame);
+				       "%s: asid %u va %#llx held %#llx cpu %#llx\n",
+				       what, rec->asid, rec->addr,
+				       rec->held_frame, rec->cpu_frame);
 		break;
 	case DMIRAGE_VIOL_WRITE:
 		dev_notice_ratelimited(dd->dev,
-				       "stale DMA %s: asid %u va %#llx held %#llx writable, cpu read-only\n",
-				       op, rec->asid, rec->addr,
+				       "%s: asid %u va %#llx held %#llx writable, cpu read-only\n",
+				       what, rec->asid, rec->addr,
 				       rec->held_frame);
 		break;
 	default:

@@ -29,7 +29,7 @@
 #include <linux/types.h>
 
 /* Bumped when a caller built for an older version would be misled. */
-#define DMIRAGE_ABI_VERSION	1
+#define DMIRAGE_ABI_VERSION	2
 
 #define DMIRAGE_NO_ASID		(~0U)
 
@@ -131,7 +131,8 @@ struct dmirage_setup {
  * @drained:        (out) device: accesses that a flush had to await
  * @checks:         (out) oracle: pages compared with the CPU's table
  * @suspects:       (out) oracle: found absent, looked at again
- * @violations:     (out) oracle: accesses through a stale translation
+ * @violations:     (out) oracle: accesses through a stale translation (what
+ *                  audits find is not in here)
  * @reserved:       (out) 0
  */
 struct dmirage_counters {
@@ -167,28 +168,36 @@ struct dmirage_counters {
  * struct dmirage_violation - what read() returns, one or more of these
  * @time_ns:     CLOCK_MONOTONIC when the driver got the record
  * @kind:        enum dmirage_violation_kind
- * @opcode:      enum dmirage_opcode of the operation
- * @access_write: 1 if the access was a write, 0 if a read
+ * @opcode:      enum dmirage_opcode of the operation; 0 if there was none, see
+ *               @strength
+ * @access_write: 1 if the access was a write, 0 if a read or none
  * @held_order:  log2 of the bytes that the device's translation covers
  * @held_write:  1 if the device's translation permits writes
  * @cpu_present: 1 if the process's page table maps the address
  * @cpu_write:   1 if it permits writes
  * @cpu_order:   log2 of the bytes that the process's entry covers, 0 if absent
  * @asid:        context
- * @pages:       4 KiB pages of this access that differ from the page table
- * @cookie:      of the operation
+ * @pages:       4 KiB pages of this access (or translation, see @strength) that
+ *               differ from the page table
+ * @cookie:      of the operation; 0 if there was none
  * @addr:        virtual address: first byte accessed in the first such page
- * @len:         bytes that the access went on from @addr
- * @held_frame:  address of the 4 KiB frame that the device used
+ * @len:         bytes that the access, or the translation, goes on from @addr
+ * @held_frame:  address of the 4 KiB frame that the device used, or holds
  * @cpu_frame:   physical address of the frame the process has there, 0 if none
  * @cpu_entry:   the process's page-table entry as it was read
- * @held_age_ns: how old the device's translation was
+ * @held_age_ns: how old the device's translation was; of no meaning if @holder is
+ *               the mirror table
  * @inv_age_ns:  how long ago the device was last told to drop anything in the
  *               2 MiB block around @addr; valid if @inv_len is not 0
  * @inv_start:   first byte of that flush
  * @inv_len:     bytes of it; 0 if there was none
  * @lost_before: records lost between the one before and this one
- * @reserved:    0
+ * @strength:    enum dmirage_strength: DMIRAGE_BY_ACCESS, a stale access was
+ *               made, or DMIRAGE_BY_AUDIT, an audit found the device holding a
+ *               stale translation
+ * @holder:      enum dmirage_holder: what holds it
+ * @mode:        the context's mode: DMIRAGE_CTL_MODE_* >> 4
+ * @reserved0, @reserved: 0
  *
  * read() fails with EINVAL for a buffer smaller than one record and with
  * EAGAIN if there is none and O_NONBLOCK is set; else it waits.  poll()
@@ -218,7 +227,11 @@ struct dmirage_violation {
 	__u64 inv_start;
 	__u64 inv_len;
 	__u64 lost_before;
-	__u64 reserved[3];
+	__u8  strength;
+	__u8  holder;
+	__u8  mode;
+	__u8  reserved0[5];
+	__u64 reserved[2];
 };
 
 #define DMIRAGE_IOC_MAGIC	0xd3

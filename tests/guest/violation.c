@@ -122,6 +122,11 @@ static void fields(int arg)
 	EXPECT(v.inv_age_ns >= 4000000 &&
 	       v.inv_age_ns < monotonic_ns() - begin);
 	EXPECT_EQ(v.lost_before, 0);
+	EXPECT_EQ(v.strength, DMIRAGE_BY_ACCESS);
+	EXPECT_EQ(v.holder, DMIRAGE_HELD_LATCHED);
+	EXPECT_EQ(v.mode, DMIRAGE_CTL_MODE_MIRROR >> 4);
+	for (i = 0; i < ARRAY_SIZE(v.reserved0); i++)
+		EXPECT_EQ(v.reserved0[i], 0);
 	for (i = 0; i < ARRAY_SIZE(v.reserved); i++)
 		EXPECT_EQ(v.reserved[i], 0);
 	EXPECT(dmirage_format_violation(&v, report, sizeof(report)) <

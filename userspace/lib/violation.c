@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -83,6 +84,75 @@ static void add_time(struct text *t, __u64 ns)
 		add(t, "%.3f ms", (double)ns / 1e6);
 }
 
+static bool by_audit(const struct dmirage_violation *v)
+{
+	return v->strength == DMIRAGE_BY_AUDIT;
+}
+
+/* What is in the table was not loaded at any time. */
+static bool by_table(const struct dmirage_violation *v)
+{
+	return by_audit(v) && v->holder == DMIRAGE_HELD_TABLE;
+}
+
+/* What was stale, and where. */
+static void add_head(struct text *t, const struct dmirage_violation *v)
+{
+	if (by_audit(v)) {
+		add(t, "BUG: DMIRAGE: %s held by %s, found by an audit\n",
+		    dmirage_violation_str(v->kind),
+		    dmirage_holder_str(v->holder));
+	} else {
+		add(t, "BUG: DMIRAGE: %s in %s\n",
+		    dmirage_violation_str(v->kind), dmirage_op_str(v->opcode));
+		add(t, "%s of ", v->access_write ? "Write" : "Read");
+	}
+	add_size(t, v->len);
+	add(t, " at addr 0x%016llx by context %u", v->addr, v->asid);
+	if (!by_audit(v))
+		add(t, ", cookie 0x%llx", v->cookie);
+	if (v->pages > 1)
+		add(t, "\n%u pages of this %s differ; this is the first one.",
+		    v->pages, by_audit(v) ? "translation" : "access");
+	add(t, "\n");
+}
+
+static void add_held(struct text *t, const struct dmirage_violation *v)
+{
+	__u64 block;
+
+	add(t, "\nThe device %s   frame 0x%012llx\n  of a ",
+	    by_audit(v) ? "holds" : "used ", v->held_frame);
+	add_order(t, v->held_order);
+	add(t, " translation, %s", v->held_write ? "writable" : "read-only");
+	if (!by_table(v)) {
+		add(t, ", loaded ");
+		add_time(t, v->held_age_ns);
+		add(t, " before the %s", by_audit(v) ? "audit" : "access");
+	}
+	if (v->held_order > 12 && v->held_order < 64) {
+		block = v->addr & ((1ull << v->held_order) - 1);
+		add(t, " (page %llu of %llu)", block >> 12,
+		    1ull << (v->held_order - 12));
+	}
+	if (v->mode == DMIRAGE_CTL_MODE_PINNED >> 4)
+		add(t, "\n  that the driver has pinned");
+}
+
+static void add_process(struct text *t, const struct dmirage_violation *v)
+{
+	if (v->cpu_present) {
+		add(t, "\nThe process has   frame 0x%012llx\n  by a ",
+		    v->cpu_frame);
+		add_order(t, v->cpu_order);
+		add(t, " entry, %s (0x%016llx)\n",
+		    v->cpu_write ? "writable" : "read-only", v->cpu_entry);
+	} else {
+		add(t, "\nThe process has   nothing there\n  (page-table entry 0x%016llx)\n",
+		    v->cpu_entry);
+	}
+}
+
 /* Where the last flush was, seen from the address of the access. */
 static void add_flush(struct text *t, const struct dmirage_violation *v)
 {
@@ -96,8 +166,8 @@ static void add_flush(struct text *t, const struct dmirage_violation *v)
 		end = 0;
 	add(t, "\nThe last flush near this address came ");
 	add_time(t, v->inv_age_ns);
-	add(t, " before the access, for\n  0x%016llx-0x%016llx (",
-	    v->inv_start, end - 1);
+	add(t, " before the %s, for\n  0x%016llx-0x%016llx (",
+	    by_audit(v) ? "audit" : "access", v->inv_start, end - 1);
 	add_size(t, v->inv_len);
 	add(t, "): ");
 	if (v->addr < v->inv_start) {
@@ -105,7 +175,7 @@ static void add_flush(struct text *t, const struct dmirage_violation *v)
 		add_size(t, v->inv_start - v->addr);
 		add(t, " behind it\n");
 	} else if (v->addr - v->inv_start < v->inv_len) {
-		if (v->held_age_ns < v->inv_age_ns)
+		if (v->held_age_ns < v->inv_age_ns && !by_table(v))
 			add(t, "the translation was loaded after it\n");
 		else
 			add(t, "it did not take this translation away\n");
@@ -124,44 +194,13 @@ int dmirage_format_violation(const struct dmirage_violation *v, char *buf,
 	static const char rule[] =
 		"==================================================================\n";
 	struct text t = { .buf = buf, .size = size };
-	__u64 block;
 
 	if (size)
 		buf[0] = '\0';
 	add(&t, "%s", rule);
-	add(&t, "BUG: DMIRAGE: %s in %s\n", dmirage_violation_str(v->kind),
-	    dmirage_op_str(v->opcode));
-	add(&t, "%s of ", v->access_write ? "Write" : "Read");
-	add_size(&t, v->len);
-	add(&t, " at addr 0x%016llx by context %u, cookie 0x%llx\n",
-	    v->addr, v->asid, v->cookie);
-	if (v->pages > 1)
-		add(&t, "%u pages of this access differ; this is the first one.\n",
-		    v->pages);
-
-	add(&t, "\nThe device used   frame 0x%012llx\n  of a ",
-	    v->held_frame);
-	add_order(&t, v->held_order);
-	add(&t, " translation, %s, loaded ",
-	    v->held_write ? "writable" : "read-only");
-	add_time(&t, v->held_age_ns);
-	add(&t, " before the access");
-	if (v->held_order > 12 && v->held_order < 64) {
-		block = v->addr & ((1ull << v->held_order) - 1);
-		add(&t, " (page %llu of %llu)", block >> 12,
-		    1ull << (v->held_order - 12));
-	}
-
-	if (v->cpu_present) {
-		add(&t, "\nThe process has   frame 0x%012llx\n  by a ",
-		    v->cpu_frame);
-		add_order(&t, v->cpu_order);
-		add(&t, " entry, %s (0x%016llx)\n",
-		    v->cpu_write ? "writable" : "read-only", v->cpu_entry);
-	} else {
-		add(&t, "\nThe process has   nothing there\n  (page-table entry 0x%016llx)\n",
-		    v->cpu_entry);
-	}
+	add_head(&t, v);
+	add_held(&t, v);
+	add_process(&t, v);
 	add_flush(&t, v);
 	if (v->lost_before)
 		add(&t, "\n%llu record%s lost before this one.\n",
