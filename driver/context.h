@@ -119,6 +119,22 @@ struct dmirage_fault {
 };
 
 /**
+ * struct dmirage_audit_result - what the last audit of a context found
+ * @done:         there was one
+ * @cut:          it did not get to its end: the rest means nothing
+ * @translations: translations looked at
+ * @pages:        4 KiB pages compared
+ * @violations:   stale ones among the translations
+ */
+struct dmirage_audit_result {
+	bool done;
+	bool cut;
+	u32 translations;
+	u32 pages;
+	u32 violations;
+};
+
+/**
  * struct dmirage_ctx - a context
  * @ref:        one for the file; removal takes another while it looks
  * @dd:         the device; referenced
@@ -132,6 +148,7 @@ struct dmirage_fault {
  * @ended:      set-up is refused.  Under @life
  * @asid:       ASID
  * @dir:        debugfs directory, or NULL.  Under @life
+ * @audit:      result of the last audit.  Under @life
  * @map_lock:   see below
  * @sq:         submission ring
  * @cq:         completion ring
@@ -185,6 +202,7 @@ struct dmirage_ctx {
 	bool ended;
 	u32 asid;
 	struct dentry *dir;
+	struct dmirage_audit_result audit;
 
 	/*
 	 * Taken in page faults on the mappings.  A doorbell page gets into a
@@ -314,7 +332,10 @@ int dmirage_mirror_fault(struct dmirage_ctx *ctx, unsigned long va, u64 len,
 			 bool write);
 void dmirage_mirror_remove(struct dmirage_ctx *ctx);
 
-/* debugfs.c */
+/* audit.c */
+int dmirage_audit_run(struct dmirage_ctx *ctx, u64 addr, u64 len);
+
+/* debugfs_ctx.c */
 void dmirage_debugfs_add_ctx(struct dmirage_ctx *ctx);
 
 #endif /* DMIRAGE_CONTEXT_H */

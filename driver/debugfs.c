@@ -4,28 +4,13 @@
  *
  *   counters       name and value, a line each: all contexts there have been
  *   registers      name and value, a line each
- *   ctx<asid>/
- *     counters     name and value, a line each
- *     fault_mode   the names of all modes, the one in force in brackets; write
- *                  a name
- *     hold         "none", "armed" or "held"; write "translated", or
- *                  "translated-keep" (a flush does not release it), or "release"
- *     hold_limit_ms  how long the device holds an access
- *     gate         "armed", "waiting" (a point or "none") and "expired" (how
- *                  often), a line each; write a point, or a point and the
- *                  address it is to be about, or "release" (points: gate.h)
- *
- * A context's handlers take its life lock, which its end holds while it gives
- * the ASID back.  The end takes the directory away before that, without the
- * lock.
+ *   iotlb          what is in the IOTLB, a line each (debugfs_iotlb.c)
+ *   ctx<asid>/     files of a context (debugfs_ctx.c)
  */
 
-#include <linux/ctype.h>
 #include <linux/debugfs.h>
 #include <linux/fs.h>
 #include <linux/seq_file.h>
-#include <linux/string.h>
-#include <linux/uaccess.h>
 
 #include "context.h"
 
@@ -75,186 +60,8 @@ static const char *const dmirage_cnt_names[DMIRAGE_CNT_MAX] = {
 
 static_assert(ARRAY_SIZE(dmirage_cnt_names) == DMIRAGE_CNT_MAX);
 
-static const char *const dmirage_mode_names[DMIRAGE_MODES] = {
-	[DMIRAGE_MODE_NONE] = "none",
-	[DMIRAGE_MODE_INVAL_FIRST_PAGE] = "inval-first-page",
-};
-
-static ssize_t dmirage_debugfs_write(struct file *file, const char __user *buf,
-				     size_t count,
-				     int (*set)(struct dmirage_ctx *, char *))
-{
-	struct seq_file *m = file->private_data;
-	char text[48];
-	int ret;
-
-	if (count >= sizeof(text))
-		return -EINVAL;
-	if (copy_from_user(text, buf, count))
-		return -EFAULT;
-	text[count] = '\0';
-	ret = set(m->private, strim(text));
-	return ret ? ret : count;
-}
-
-/* A file that is read as text and written as a word or two. */
-#define DMIRAGE_DEBUGFS_WORD(name)                                             \
-	static int name##_open(struct inode *inode, struct file *file)         \
-	{                                                                      \
-		return single_open(file, name##_show, inode->i_private);       \
-	}                                                                      \
-	static ssize_t name##_write(struct file *file, const char __user *buf, \
-				    size_t count, loff_t *pos)                 \
-	{                                                                      \
-		return dmirage_debugfs_write(file, buf, count, name##_set);    \
-	}                                                                      \
-	static const struct file_operations name##_fops = {                    \
-		.owner = THIS_MODULE,                                          \
-		.open = name##_open,                                           \
-		.read = seq_read,                                              \
-		.write = name##_write,                                         \
-		.llseek = seq_lseek,                                           \
-		.release = single_release,                                     \
-	}
-
-/* ---- A context -------------------------------------------------------- */
-
-static int dmirage_mode_show(struct seq_file *m, void *unused)
-{
-	struct dmirage_ctx *ctx = m->private;
-	unsigned int i, mode = READ_ONCE(ctx->mode);
-
-	for (i = 0; i < DMIRAGE_MODES; i++)
-		seq_printf(m, i == mode ? "%s[%s]" : "%s%s", i ? " " : "",
-			   dmirage_mode_names[i]);
-	seq_putc(m, '\n');
-	return 0;
-}
-
-static int dmirage_mode_set(struct dmirage_ctx *ctx, char *word)
-{
-	int mode = match_string(dmirage_mode_names, DMIRAGE_MODES, word);
-
-	if (mode < 0)
-		return -EINVAL;
-	mutex_lock(&ctx->lock);
-	WRITE_ONCE(ctx->mode, mode);
-	if (mode != DMIRAGE_MODE_NONE)
-		ctx->faulty = true;
-	mutex_unlock(&ctx->lock);
-	return 0;
-}
-
-DMIRAGE_DEBUGFS_WORD(dmirage_mode);
-
-static int dmirage_hold_show(struct seq_file *m, void *unused)
-{
-	struct dmirage_ctx *ctx = m->private;
-	u32 hold, status;
-	int ret = -ENODEV;
-
-	mutex_lock(&ctx->life);
-	if (ctx->has_asid) {
-		/* in this order: what was armed and is not any more is held */
-		hold = dmirage_readl(ctx->dd,
-				     dmirage_ctx_reg(ctx, DMIRAGE_CTX_HOLD));
-		status = dmirage_readl(ctx->dd,
-				       dmirage_ctx_reg(ctx, DMIRAGE_CTX_STATUS));
-		if (status & DMIRAGE_CTX_HELD)
-			seq_puts(m, "held\n");
-		else if (hold & DMIRAGE_HOLD_POINTS)
-			seq_puts(m, "armed\n");
-		else
-			seq_puts(m, "none\n");
-		ret = 0;
-	}
-	mutex_unlock(&ctx->life);
-	return ret;
-}
-
-static int dmirage_hold_set(struct dmirage_ctx *ctx, char *word)
-{
-	int ret = -ENODEV;
-	u32 val;
-
-	if (!strcmp(word, "translated"))
-		val = DMIRAGE_HOLD_TRANSLATED;
-	else if (!strcmp(word, "translated-keep"))
-		val = DMIRAGE_HOLD_TRANSLATED | DMIRAGE_HOLD_KEEP;
-	else if (!strcmp(word, "release"))
-		val = DMIRAGE_HOLD_RELEASE;
-	else
-		return -EINVAL;
-	if (!(ctx->dd->caps & DMIRAGE_CAP_HOLD))
-		return -EOPNOTSUPP;
-
-	mutex_lock(&ctx->life);
-	if (ctx->has_asid) {
-		dmirage_writel(ctx->dd, dmirage_ctx_reg(ctx, DMIRAGE_CTX_HOLD),
-			       val);
-		ret = 0;
-	}
-	mutex_unlock(&ctx->life);
-	return ret;
-}
-
-DMIRAGE_DEBUGFS_WORD(dmirage_hold);
-
-static int dmirage_hold_limit_show(struct seq_file *m, void *unused)
-{
-	struct dmirage_ctx *ctx = m->private;
-	int ret = -ENODEV;
-
-	mutex_lock(&ctx->life);
-	if (ctx->has_asid) {
-		seq_printf(m, "%u\n",
-			   dmirage_readl(ctx->dd, dmirage_ctx_reg(ctx, DMIRAGE_CTX_HOLD_LIMIT)));
-		ret = 0;
-	}
-	mutex_unlock(&ctx->life);
-	return ret;
-}
-
-static int dmirage_hold_limit_set(struct dmirage_ctx *ctx, char *word)
-{
-	unsigned int ms;
-	int ret;
-
-	ret = kstrtouint(word, 0, &ms);
-	if (ret)
-		return ret;
-	if (ms < 1 || ms > DMIRAGE_HOLD_LIMIT_MAX)
-		return -EINVAL;
-
-	mutex_lock(&ctx->life);
-	if (ctx->has_asid)
-		dmirage_writel(ctx->dd, dmirage_ctx_reg(ctx, DMIRAGE_CTX_HOLD_LIMIT),
-			       ms);
-	else
-		ret = -ENODEV;
-	mutex_unlock(&ctx->life);
-	return ret;
-}
-
-DMIRAGE_DEBUGFS_WORD(dmirage_hold_limit);
-
-static int dmirage_gate_file_show(struct seq_file *m, void *unused)
-{
-	struct dmirage_ctx *ctx = m->private;
-
-	dmirage_gate_show(&ctx->gate, m);
-	return 0;
-}
-
-static int dmirage_gate_file_set(struct dmirage_ctx *ctx, char *word)
-{
-	return dmirage_gate_set(&ctx->gate, word);
-}
-
-DMIRAGE_DEBUGFS_WORD(dmirage_gate_file);
-
-static void dmirage_counters_print(struct seq_file *m, const u64 *stats,
-				   const u64 *hw)
+/* All counters, a line each: @stats of the driver, @hw of the device. */
+void dmirage_counters_print(struct seq_file *m, const u64 *stats, const u64 *hw)
 {
 	unsigned int i;
 
@@ -263,36 +70,6 @@ static void dmirage_counters_print(struct seq_file *m, const u64 *stats,
 	for (i = 0; i < DMIRAGE_CNT_MAX; i++)
 		seq_printf(m, "%s %llu\n", dmirage_cnt_names[i], hw[i]);
 }
-
-static int dmirage_ctx_counters_show(struct seq_file *m, void *unused)
-{
-	u64 stats[DMIRAGE_STAT_MAX], hw[DMIRAGE_CNT_MAX];
-
-	dmirage_ctx_counters(m->private, stats, hw);
-	dmirage_counters_print(m, stats, hw);
-	return 0;
-}
-DEFINE_SHOW_ATTRIBUTE(dmirage_ctx_counters);
-
-/* Context: under ctx->life. */
-void dmirage_debugfs_add_ctx(struct dmirage_ctx *ctx)
-{
-	char name[16];
-
-	snprintf(name, sizeof(name), "ctx%u", ctx->asid);
-	ctx->dir = debugfs_create_dir(name, ctx->dd->dir);
-	debugfs_create_file("counters", 0400, ctx->dir, ctx,
-			    &dmirage_ctx_counters_fops);
-	debugfs_create_file("fault_mode", 0600, ctx->dir, ctx,
-			    &dmirage_mode_fops);
-	debugfs_create_file("hold", 0600, ctx->dir, ctx, &dmirage_hold_fops);
-	debugfs_create_file("hold_limit_ms", 0600, ctx->dir, ctx,
-			    &dmirage_hold_limit_fops);
-	debugfs_create_file("gate", 0600, ctx->dir, ctx,
-			    &dmirage_gate_file_fops);
-}
-
-/* ---- A device --------------------------------------------------------- */
 
 static int dmirage_dev_counters_show(struct seq_file *m, void *unused)
 {
@@ -315,6 +92,15 @@ static const struct dmirage_reg_name dmirage_dev_regs[] = {
 	{ "version", DMIRAGE_REG_VERSION, 4 },
 	{ "caps", DMIRAGE_REG_CAPS, 8 },
 	{ "contexts", DMIRAGE_REG_CONTEXTS, 4 },
+	{ "ring_order", DMIRAGE_REG_RING_ORDER, 4 },
+	{ "va_bits", DMIRAGE_REG_VA_BITS, 4 },
+	{ "len_order", DMIRAGE_REG_LEN_ORDER, 4 },
+	{ "chunk", DMIRAGE_REG_CHUNK, 4 },
+	{ "iotlb_entries", DMIRAGE_REG_IOTLB_ENTRIES, 4 },
+	{ "iotlb_ways", DMIRAGE_REG_IOTLB_WAYS, 4 },
+	{ "walk_cache", DMIRAGE_REG_WALK_CACHE, 4 },
+	{ "prefetch", DMIRAGE_REG_PREFETCH, 4 },
+	{ "engines", DMIRAGE_REG_ENGINES, 4 },
 	{ "error", DMIRAGE_REG_ERROR, 4 },
 	{ "status", DMIRAGE_REG_STATUS, 4 },
 	{ "fq_base", DMIRAGE_REG_FQ + DMIRAGE_Q_BASE, 8 },
@@ -344,6 +130,7 @@ static const struct dmirage_reg_name dmirage_ctx_regs[] = {
 	{ "error", DMIRAGE_CTX_ERROR, 4 },
 	{ "hold", DMIRAGE_CTX_HOLD, 4 },
 	{ "hold_limit", DMIRAGE_CTX_HOLD_LIMIT, 4 },
+	{ "sync_addr", DMIRAGE_CTX_SYNC_ADDR, 8 },
 };
 
 static void dmirage_reg_print(struct seq_file *m, struct dmirage_dev *dd,
@@ -385,6 +172,7 @@ void dmirage_debugfs_add_dev(struct dmirage_dev *dd)
 			    &dmirage_dev_counters_fops);
 	debugfs_create_file("registers", 0400, dd->dir, dd,
 			    &dmirage_registers_fops);
+	debugfs_create_file("iotlb", 0400, dd->dir, dd, &dmirage_iotlb_fops);
 }
 
 /* No handler is running, and none will, when this returns. */

@@ -24,6 +24,7 @@
  *
  * Locks, outermost first.  Those of a context are described in context.h.
  *
+ *   dmirage_dev.query_lock mutex      asking the device what it holds
  *   dmirage_ctx.life       mutex      set-up and end of a context
  *   dmirage_dev.lock       mutex      ASIDs, list of contexts, totals, @gone
  *   dmirage_queue.lock     mutex      emptying a queue (fault, violation)
@@ -40,6 +41,7 @@
 #ifndef DMIRAGE_DEVICE_H
 #define DMIRAGE_DEVICE_H
 
+#include <linux/fs.h>
 #include <linux/io-64-nonatomic-lo-hi.h>
 #include <linux/kref.h>
 #include <linux/miscdevice.h>
@@ -54,11 +56,12 @@
 
 struct dentry;
 struct dmirage_ctx;
+struct seq_file;
 
 /*
- * Sizes of the queues.  A context has one fault open at most, so the fault
- * queue cannot run full.  It has one flush under way at most, of two commands
- * (dmirage_flush()), so the invalidation queue cannot either.
+ * Sizes of the queues.  A context has DMIRAGE_FAULTS_MAX faults open at most, so
+ * the fault queue cannot run full.  It has one flush under way at most, of two
+ * commands (dmirage_flush()), so the invalidation queue cannot either.
  */
 #define DMIRAGE_FQ_ORDER	8
 #define DMIRAGE_VQ_ORDER	10
@@ -153,8 +156,12 @@ struct dmirage_queue {
  * @vq:         violation queue
  * @iq:         invalidation queue
  * @iq_lock:    see below
- * @status:     the words that WAIT commands write, one line per ASID
+ * @status:     what commands write: a line per ASID with the word of its WAITs,
+ *              and one for AUDIT (struct dmirage_audit)
  * @status_dma: where the device finds them
+ * @query_lock: see below
+ * @audit_value: value of the last AUDIT command; under @query_lock
+ * @audit_open: it has not been answered; under @query_lock
  * @fault_wq:   runs the fault work of contexts; unbound, so that a slow fault
  *              of one context holds up no other
  * @wait:       readers of violation records, of any context
@@ -223,6 +230,17 @@ struct dmirage_dev {
 	__le32 *status;
 	dma_addr_t status_dma;
 
+	/*
+	 * One DUMP or AUDIT at a time, from before it is posted until it is
+	 * answered or given up, so that the queue has room for it beside the
+	 * flushes, and AUDITs need one place for answers.  An AUDIT that was
+	 * given up stays open: no other begins before its answer has come.
+	 * Removal takes it once after @gone is set: none is under way then.
+	 */
+	struct mutex query_lock;
+	u32 audit_value;
+	bool audit_open;
+
 	struct workqueue_struct *fault_wq;
 	wait_queue_head_t wait;
 	struct dentry *dir;
@@ -230,7 +248,9 @@ struct dmirage_dev {
 
 /* one word per cache line, so that waiters do not share one */
 #define DMIRAGE_STATUS_STRIDE	64
-#define DMIRAGE_STATUS_BYTES	(DMIRAGE_CONTEXTS * DMIRAGE_STATUS_STRIDE)
+/* where AUDIT answers */
+#define DMIRAGE_STATUS_AUDIT	(DMIRAGE_CONTEXTS * DMIRAGE_STATUS_STRIDE)
+#define DMIRAGE_STATUS_BYTES	(DMIRAGE_STATUS_AUDIT + DMIRAGE_STATUS_STRIDE)
 
 static inline u32 dmirage_readl(struct dmirage_dev *dd, unsigned int reg)
 {
@@ -270,10 +290,19 @@ void dmirage_fault_drain(struct dmirage_dev *dd);
 irqreturn_t dmirage_violation_irq(int irq, void *data);
 void dmirage_violation_drain(struct dmirage_dev *dd);
 
+/* inval.c */
+int dmirage_query(struct dmirage_dev *dd, const struct dmirage_cmd *cmd,
+		  const __le32 *word, __le32 before);
+
 /* debugfs.c */
 void dmirage_debugfs_init(void);
 void dmirage_debugfs_exit(void);
 void dmirage_debugfs_add_dev(struct dmirage_dev *dd);
 void dmirage_debugfs_remove_dev(struct dmirage_dev *dd);
+void dmirage_counters_print(struct seq_file *m, const u64 *stats,
+			    const u64 *hw);
+
+/* debugfs_iotlb.c */
+extern const struct file_operations dmirage_iotlb_fops;
 
 #endif /* DMIRAGE_DEVICE_H */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The invalidation queue: telling the device to forget, and waiting until it
- * has.
+ * has; and asking it what it remembers.
  *
  * Concepts
  *
@@ -9,11 +9,15 @@
  *   number to the context's status word once no access is under way that uses
  *   what was dropped.  It is over when that number is read.
  *
+ *   A *query* (DUMP, AUDIT) is a command that changes nothing, and is answered
+ *   in memory, too.  People ask, through debugfs.
+ *
  * Invariants
  *
  *   - A context has one flush under way at most, since its lock is held from
- *     before posting until it is over.  So it needs one status word, and all
- *     contexts together cannot fill the queue.
+ *     before posting until it is over.  So it needs one status word.  Of
+ *     queries there is one at a time (dmirage_dev.query_lock).  So all together
+ *     cannot fill the queue.
  *   - A flush ends in one of two ways: the device has let go, or the device
  *     has been reset and taken off the bus and so has let go of everything.
  *     There is no error for a caller to forget to look at.
@@ -28,7 +32,7 @@
 #include "trace.h"
 
 /* twice what can be under way, for a HEAD that is read late */
-static_assert((1 << DMIRAGE_IQ_ORDER) >= 2 * 2 * DMIRAGE_CONTEXTS);
+static_assert((1 << DMIRAGE_IQ_ORDER) >= 2 * (2 * DMIRAGE_CONTEXTS + 1));
 
 /* How long a flush is polled for before the poller begins to sleep. */
 #define DMIRAGE_SPIN_NS		(50 * NSEC_PER_USEC)
@@ -171,4 +175,38 @@ void dmirage_flush_asid(struct dmirage_ctx *ctx)
 	};
 
 	dmirage_flush(ctx, &inv, true);
+}
+
+/**
+ * dmirage_query - post a command that asks something, and wait for the answer
+ * @dd:     the device; its query_lock is held
+ * @cmd:    DUMP or AUDIT
+ * @word:   what the device writes last
+ * @before: what is there until it does
+ *
+ * Return: 0; -ENODEV the device is gone; -EIO it is broken, or does not take
+ * the command; -ETIMEDOUT: the answer may yet come, to wherever it was asked
+ * for.
+ */
+int dmirage_query(struct dmirage_dev *dd, const struct dmirage_cmd *cmd,
+		  const __le32 *word, __le32 before)
+{
+	ktime_t begin = ktime_get();
+
+	lockdep_assert_held(&dd->query_lock);
+
+	/* removal waits for the lock after it has set this */
+	if (READ_ONCE(dd->gone))
+		return -ENODEV;
+	if (READ_ONCE(dd->broken) || !dmirage_iq_post(dd, cmd, 1, begin, true))
+		return -EIO;
+	while (READ_ONCE(*word) == before) {
+		if (READ_ONCE(dd->broken))
+			return -EIO;
+		if (!dmirage_poll_delay(dd, begin, true))
+			return -ETIMEDOUT;
+	}
+	/* the rest of the answer was written before the word */
+	dma_rmb();
+	return 0;
 }

@@ -96,6 +96,7 @@ static struct dmirage_dev *dmirage_dev_alloc(struct pci_dev *pdev)
 	INIT_LIST_HEAD(&dd->ended);
 	spin_lock_init(&dd->ctx_lock);
 	spin_lock_init(&dd->iq_lock);
+	mutex_init(&dd->query_lock);
 	mutex_init(&dd->fq.lock);
 	mutex_init(&dd->vq.lock);
 	init_waitqueue_head(&dd->wait);
@@ -318,6 +319,12 @@ static void dmirage_remove(struct pci_dev *pdev)
 	dmirage_ctx_end_all(dd);
 
 	dmirage_debugfs_remove_dev(dd);
+	/*
+	 * A query may still wait: its file was taken away by the end of its
+	 * context, at the hands of release(), and only that waits for it.
+	 */
+	mutex_lock(&dd->query_lock);
+	mutex_unlock(&dd->query_lock);
 	dmirage_irqs_put(dd);
 	dmirage_dev_reset(dd);
 	pci_clear_master(pdev);

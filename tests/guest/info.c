@@ -58,9 +58,19 @@ static u64 reg(const struct dmirage_info *info, const char *name)
 	ktap_end();
 }
 
+static u64 reg_of(const struct dmirage_info *info, const char *prefix,
+		  const char *name)
+{
+	char whole[48];
+
+	snprintf(whole, sizeof(whole), "%s%s", prefix, name);
+	return reg(info, whole);
+}
+
 /* INFO against the registers themselves. */
 static void registers(int arg)
 {
+	char name[16];
 	struct dmirage *d = open_context();
 	struct dmirage_info info = get_info(d);
 	u64 error;
@@ -71,6 +81,22 @@ static void registers(int arg)
 	EXPECT_EQ(reg(&info, "version"), info.hw_version);
 	EXPECT_EQ(reg(&info, "caps"), info.caps);
 	EXPECT_EQ(reg(&info, "contexts"), info.contexts);
+	EXPECT_EQ(1ull << reg(&info, "ring_order"), info.ring_entries);
+	EXPECT_EQ(reg(&info, "va_bits"), info.va_bits);
+	EXPECT_EQ(1ull << reg(&info, "len_order"), info.len_max);
+	EXPECT_EQ(reg(&info, "chunk"), info.chunk);
+	EXPECT_EQ(reg(&info, "iotlb_entries"), info.iotlb_entries);
+	EXPECT_EQ(reg(&info, "iotlb_ways"), info.iotlb_ways);
+	EXPECT(reg(&info, "walk_cache") <= 256);
+	EXPECT(reg(&info, "prefetch") < 512);
+	EXPECT(reg(&info, "engines") <= 16);
+	/* Of the context, by its number. */
+	snprintf(name, sizeof(name), "ctx%u_", info.asid);
+	EXPECT_EQ(reg_of(&info, name, "hold"), 0);
+	EXPECT_EQ(reg_of(&info, name, "hold_limit"),
+		  DMIRAGE_HOLD_LIMIT_DEFAULT);
+	EXPECT_EQ(reg_of(&info, name, "sync_addr"), 0);
+	EXPECT(reg_of(&info, name, "ctl") & DMIRAGE_CTL_ENABLE);
 	/* What users do may be an error to the device; what the driver does, not. */
 	error = reg(&info, "error");
 	EXPECT(!(error & DMIRAGE_ERR_CONFIG));
@@ -85,6 +111,7 @@ static void capabilities(int arg)
 		DMIRAGE_CAP_PAGE_2M,
 		DMIRAGE_CAP_MIRROR,
 		DMIRAGE_CAP_ORACLE_ACCESS,
+		DMIRAGE_CAP_ORACLE_AUDIT,
 		DMIRAGE_CAP_HOLD,
 	};
 	struct dmirage *d = open_context();
