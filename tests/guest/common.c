@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 #define _GNU_SOURCE
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "common.h"
 
@@ -41,6 +43,25 @@ struct dmirage_counters get_counters(struct dmirage *d)
 
 	ASSERT_OK(dmirage_get_counters(d, DMIRAGE_SCOPE_CONTEXT, &c));
 	return c;
+}
+
+u64 counter_at(const char *file, int line, struct dmirage *d, const char *name)
+{
+	char text[2048], *at;
+	size_t len = strlen(name);
+	int got = probe_ctx_read(d, "counters", text, sizeof(text));
+
+	if (got < 0) {
+		FAIL("%s", probe_why());
+		ktap_end();
+	}
+	for (at = text; at; at = strchr(at, '\n')) {
+		at += *at == '\n';
+		if (!strncmp(at, name, len) && at[len] == ' ')
+			return strtoull(at + len, NULL, 10);
+	}
+	FAIL("no counter %s", name);
+	ktap_end();
 }
 
 void expect_clean_at(const char *file, int line, struct dmirage *d)
@@ -199,6 +220,61 @@ void move_mem_at(const char *file, int line, const struct probe_mem *mem,
 		     node);
 		ktap_end();
 	}
+}
+
+unsigned int read_iotlb_at(const char *file, int line, struct dmirage *d,
+			   struct tlb_line *lines, unsigned int max)
+{
+	int fd = probe_dev_open(d, "iotlb");
+	char text[128], more;
+	struct tlb_line l;
+	unsigned int n = 0;
+	FILE *f;
+
+	if (fd < 0) {
+		FAIL("%s", probe_why());
+		ktap_end();
+	}
+	f = fdopen(fd, "r");
+	if (!f || !fgets(text, sizeof(text), f) ||
+	    strcmp(text, "asid va size pa write prefetched age_ns\n") != 0) {
+		FAIL("the iotlb file has no heading");
+		ktap_end();
+	}
+	while (fgets(text, sizeof(text), f)) {
+		if (sscanf(text, "%u %llx %llu %llx %u %u %llu%c", &l.asid,
+			   &l.va, &l.size, &l.pa, &l.write, &l.prefetched,
+			   &l.age_ns, &more) != 8 || more != '\n') {
+			FAIL("a line of the iotlb file: '%s'", text);
+			ktap_end();
+		}
+		if (n < max)
+			lines[n] = l;
+		n++;
+	}
+	fclose(f);
+	return n;
+}
+
+bool in_iotlb_at(const char *file, int line, struct dmirage *d,
+		 const void *addr, struct tlb_line *found)
+{
+	struct dmirage_info info = get_info(d);
+	struct tlb_line *lines = calloc(info.iotlb_entries, sizeof(*lines));
+	u64 va = (uintptr_t)addr;
+	unsigned int i, n;
+
+	ASSERT(lines);
+	n = read_iotlb_at(file, line, d, lines, info.iotlb_entries);
+	for (i = 0; i < n && i < info.iotlb_entries; i++) {
+		if (lines[i].asid == info.asid && lines[i].va <= va &&
+		    va - lines[i].va < lines[i].size)
+			break;
+	}
+	if (i < n && found)
+		*found = lines[i];
+	free(lines);
+	return i < n;
 }
 
 u64 now_ms(void)

@@ -33,6 +33,11 @@ struct dmirage_info get_info(struct dmirage *d);
 /* Of the handle's context. */
 struct dmirage_counters get_counters(struct dmirage *d);
 
+/* One of debugfs' counters of the handle's context, by its name there. */
+u64 counter_at(const char *file, int line, struct dmirage *d, const char *name);
+
+#define counter(d, name) counter_at(__FILE__, __LINE__, d, name)
+
 /* No violation was counted or recorded, and the oracle did look. */
 void expect_clean_at(const char *file, int line, struct dmirage *d);
 
@@ -99,6 +104,28 @@ void move_mem_at(const char *file, int line, const struct probe_mem *mem,
 		 int node);
 
 #define move_mem(mem, node) move_mem_at(__FILE__, __LINE__, mem, node)
+
+/* ---- The IOTLB --------------------------------------------------------- */
+
+/* A line of debugfs' iotlb. */
+struct tlb_line {
+	unsigned int asid;
+	u64 va, size, pa;
+	unsigned int write, prefetched;
+	u64 age_ns;
+};
+
+/* All that is in there; returns how many, at most @max are put into @lines. */
+unsigned int read_iotlb_at(const char *file, int line, struct dmirage *d,
+			   struct tlb_line *lines, unsigned int max);
+
+/* The entry of the handle's context for @addr; false if there is none. */
+bool in_iotlb_at(const char *file, int line, struct dmirage *d,
+		 const void *addr, struct tlb_line *found);
+
+#define read_iotlb(d, lines, max) \
+	read_iotlb_at(__FILE__, __LINE__, d, lines, max)
+#define in_iotlb(d, addr, found) in_iotlb_at(__FILE__, __LINE__, d, addr, found)
 
 /* ---- Time -------------------------------------------------------------- */
 

@@ -6,228 +6,11 @@
  * goes on.
  */
 #define _GNU_SOURCE
-#include <pthread.h>
-#include <stdatomic.h>
-#include <stdio.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "common.h"
-
-#define SEEN_LIMIT_MS	2000	/* until somebody has come to a point */
-#define QUIET_MS	40	/* until we believe that nobody goes on */
-
-/* ---- Stopping ------------------------------------------------------------ */
-
-/* Does a line of the file read "@key @value"? */
-static bool file_says(struct dmirage *d, const char *file, const char *key,
-		      const char *value)
-{
-	char text[256], *line, *next, want[64];
-
-	ASSERT_PROBE(probe_ctx_read(d, file, text, sizeof(text)));
-	snprintf(want, sizeof(want), "%s%s%s", key, *key ? " " : "", value);
-	for (line = text; line; line = next) {
-		next = strchr(line, '\n');
-		if (next)
-			*next++ = '\0';
-		if (!strcmp(line, want))
-			return true;
-	}
-	return false;
-}
-
-static void wait_until(struct dmirage *d, const char *file, const char *key,
-		       const char *value)
-{
-	u64 end = now_ms() + SEEN_LIMIT_MS;
-	char text[256];
-
-	while (!file_says(d, file, key, value)) {
-		if (now_ms() > end) {
-			ASSERT_PROBE(probe_ctx_read(d, file, text,
-						    sizeof(text)));
-			ktap_fail(__FILE__, __LINE__,
-				  "nobody came to %s %s: '%s'", file, value,
-				  text);
-			ktap_end();
-		}
-		sleep_ms(1);
-	}
-}
-
-static void arm_gate(struct dmirage *d, const char *point)
-{
-	ASSERT_PROBE(probe_ctx_write(d, "gate", point));
-	ASSERT(file_says(d, "gate", "armed", point));
-	/*
-	 * A notifier that waits at the gate may hold the mmap lock.  Whoever
-	 * waits for it must not fault meanwhile, so all of what wait_until()
-	 * runs is touched here once.
-	 */
-	ASSERT(now_ms());
-	sleep_ms(1);
-}
-
-static void wait_gate(struct dmirage *d, const char *point)
-{
-	wait_until(d, "gate", "waiting", point);
-}
-
-static void release_gate(struct dmirage *d)
-{
-	ASSERT_PROBE(probe_ctx_write(d, "gate", "release"));
-}
-
-/* Nobody went on by himself, at the gate's own time limit. */
-static void expect_not_expired(struct dmirage *d)
-{
-	EXPECT(file_says(d, "gate", "expired", "0"));
-}
-
-static void arm_hold_at(struct dmirage *d, const char *point)
-{
-	ASSERT_PROBE(probe_ctx_write(d, "hold", point));
-	ASSERT(file_says(d, "hold", "", "armed"));
-}
-
-static void arm_hold(struct dmirage *d)
-{
-	arm_hold_at(d, "translated");
-}
-
-/* A flush does not release it, but has to wait for it; the driver for 5 s. */
-static void arm_hold_keep(struct dmirage *d)
-{
-	ASSERT_PROBE(probe_ctx_write(d, "hold_limit_ms", "4000"));
-	arm_hold_at(d, "translated-keep");
-}
-
-static void wait_held(struct dmirage *d)
-{
-	wait_until(d, "hold", "", "held");
-}
-
-/* ---- Things that go on meanwhile ----------------------------------------- */
-
-static void submit(struct dmirage *d, const struct dmirage_sqe *sqe)
-{
-	ASSERT_EQ(dmirage_submit(d, sqe, 1), 1);
-}
-
-static void submit_write(struct dmirage *d, void *dst, u64 value)
-{
-	struct dmirage_sqe sqe;
-
-	dmirage_prep_write_imm(&sqe, value, dst, value, 8);
-	submit(d, &sqe);
-}
-
-static void submit_read(struct dmirage *d, const void *src)
-{
-	struct dmirage_sqe sqe;
-
-	dmirage_prep_read_imm(&sqe, 1, src, 8);
-	submit(d, &sqe);
-}
-
-static struct dmirage_cqe complete(struct dmirage *d)
-{
-	struct dmirage_cqe cqe;
-
-	ASSERT_OK(dmirage_wait(d, &cqe, OP_TIMEOUT_MS));
-	return cqe;
-}
-
-static void expect_no_completion(struct dmirage *d)
-{
-	struct dmirage_cqe cqe;
-
-	EXPECT_EQ((u64)dmirage_wait(d, &cqe, QUIET_MS), (u64)-ETIMEDOUT);
-}
-
-enum change {
-	MOVE,
-	MOVE_BACK,
-	UNMAP,
-	DROP,
-	READ_ONLY,
-	NO_ACCESS,
-};
-
-/**
- * struct changer - a thread that changes the mapping of some memory
- * @mem:  the memory
- * @what: how
- * @go:   it may
- * @ret:  of the system call; why it failed was told to ktap_note()
- * @done: it has returned
- *
- * It is made before a gate is armed: making a thread changes mappings, too.
- */
-struct changer {
-	struct probe_mem mem;
-	enum change what;
-	int go[2];
-	int ret;
-	atomic_bool done;
-	pthread_t thread;
-};
-
-static int change(const struct probe_mem *mem, enum change what)
-{
-	switch (what) {
-	case MOVE:
-		return probe_mem_move(mem, 1);
-	case MOVE_BACK:
-		return probe_mem_move(mem, 0);
-	case UNMAP:
-		return munmap(mem->addr, mem->len);
-	case DROP:
-		return madvise(mem->addr, mem->len, MADV_DONTNEED);
-	case READ_ONLY:
-		return mprotect(mem->addr, mem->len, PROT_READ);
-	case NO_ACCESS:
-		return mprotect(mem->addr, mem->len, PROT_NONE);
-	}
-	return -1;
-}
-
-static void *changer_main(void *arg)
-{
-	struct changer *c = arg;
-	char byte;
-
-	ASSERT_EQ(read(c->go[0], &byte, 1), 1);
-	c->ret = change(&c->mem, c->what);
-	if (c->ret)
-		ktap_note("change %d: %s", c->what,
-			  c->what <= MOVE_BACK ? probe_why() : strerror(errno));
-	atomic_store(&c->done, true);
-	return NULL;
-}
-
-static void changer_make(struct changer *c, const struct probe_mem *mem,
-			 enum change what)
-{
-	*c = (struct changer){ .mem = *mem, .what = what };
-	ASSERT_SYS(pipe(c->go));
-	ASSERT(!pthread_create(&c->thread, NULL, changer_main, c));
-}
-
-static void changer_start(struct changer *c)
-{
-	ASSERT_EQ(write(c->go[1], "g", 1), 1);
-}
-
-static void changer_end(struct changer *c)
-{
-	pthread_join(c->thread, NULL);
-	close(c->go[0]);
-	close(c->go[1]);
-	ASSERT_EQ(c->ret, 0);
-}
+#include "schedule.h"
 
 /* ---- Held accesses ------------------------------------------------------- */
 
@@ -240,12 +23,12 @@ static void hold_release(int arg)
 	(void)arg;
 	ASSERT(file_says(d, "hold", "", "none"));
 	dev_write(d, mem.addr, 1);
-	arm_hold(d);
+	arm_hold(d, "translated");
 	submit_write(d, mem.addr, 2);
 	wait_held(d);
 	expect_no_completion(d);
 	EXPECT_EQ(cpu_read(mem.addr), 1);
-	ASSERT_PROBE(probe_ctx_write(d, "hold", "release"));
+	release_hold(d);
 	EXPECT_EQ(complete(d).status, DMIRAGE_ST_OK);
 	EXPECT_EQ(cpu_read(mem.addr), 2);
 	ASSERT(file_says(d, "hold", "", "none"));
@@ -261,7 +44,7 @@ static void hold_limit(int arg)
 
 	(void)arg;
 	dev_write(d, mem.addr, 1);
-	arm_hold(d);
+	arm_hold(d, "translated");
 	begin = now_ms();
 	submit_write(d, mem.addr, 2);
 	EXPECT_EQ(complete(d).status, DMIRAGE_ST_OK);
@@ -277,7 +60,7 @@ static void hold_others(int arg)
 	struct dmirage *held = open_context(), *other = open_context();
 
 	(void)arg;
-	arm_hold(held);
+	arm_hold(held, "translated");
 	submit_write(held, mem.addr, 1);
 	wait_held(held);
 	dev_write(other, mem.addr + 8, 2);
@@ -301,7 +84,7 @@ static void held_write(struct dmirage *d, const struct probe_mem *mem, u8 *p,
 	struct changer c;
 
 	changer_make(&c, mem, what);
-	arm_hold(d);
+	arm_hold(d, "translated");
 	submit_write(d, p, value);
 	wait_held(d);
 	changer_start(&c);
@@ -321,7 +104,7 @@ static void kept_write(struct dmirage *d, const struct probe_mem *mem, u8 *p,
 	struct changer c;
 
 	changer_make(&c, mem, what);
-	arm_hold_keep(d);
+	arm_hold_long(d, "translated-keep");
 	submit_write(d, p, value);
 	wait_held(d);
 	changer_start(&c);
@@ -331,7 +114,7 @@ static void kept_write(struct dmirage *d, const struct probe_mem *mem, u8 *p,
 	usleep(QUIET_MS * 1000);
 	EXPECT(!atomic_load(&c.done));
 	EXPECT(file_says(d, "hold", "", "held"));
-	ASSERT_PROBE(probe_ctx_write(d, "hold", "release"));
+	release_hold(d);
 	changer_end(&c);
 	EXPECT_EQ(complete(d).status, DMIRAGE_ST_OK);
 }
@@ -396,7 +179,7 @@ static void hold_copy(int arg)
 	dmirage_prep_copy(&sqe, 1, dst.addr, src.addr, 4096);
 	expect_op(d, &sqe, DMIRAGE_ST_OK);
 	dmirage_prep_copy(&sqe, 2, dst.addr, src.addr, PROBE_2M);
-	arm_hold(d);
+	arm_hold(d, "translated");
 	submit(d, &sqe);
 	wait_held(d);
 	/* The one from under the access, the other one while it goes on. */

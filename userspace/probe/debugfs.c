@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The driver's debugfs files of one context.
+ * The driver's debugfs files of a device and of a context.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -14,10 +14,12 @@
 
 #define DEBUGFS	"/sys/kernel/debug"
 
-static int open_file(const struct dmirage *d, const char *file, int flags)
+/* In the folder of the device, or of the handle's context. */
+static int open_file(const struct dmirage *d, bool of_ctx, const char *file,
+		     int flags)
 {
 	struct dmirage_info info;
-	char path[160];
+	char path[160], ctx[16] = "";
 	int fd, err;
 
 	if (access(DEBUGFS "/dmirage", F_OK) && errno == ENOENT &&
@@ -27,15 +29,22 @@ static int open_file(const struct dmirage *d, const char *file, int flags)
 	err = dmirage_get_info(d, &info);
 	if (err)
 		return probe_fail(err, "DMIRAGE_IOC_INFO: %s", strerror(-err));
-	if (info.asid == DMIRAGE_NO_ASID)
+	if (of_ctx && info.asid == DMIRAGE_NO_ASID)
 		return probe_fail(-EINVAL, "the handle has no context");
-	snprintf(path, sizeof(path), DEBUGFS "/dmirage/%s/ctx%u/%s",
-		 info.pci_name, info.asid, file);
+	if (of_ctx)
+		snprintf(ctx, sizeof(ctx), "ctx%u/", info.asid);
+	snprintf(path, sizeof(path), DEBUGFS "/dmirage/%s/%s%s", info.pci_name,
+		 ctx, file);
 	fd = open(path, flags | O_CLOEXEC);
 	if (fd < 0)
 		return probe_fail(-errno, "cannot open %s: %s", path,
 				  strerror(errno));
 	return fd;
+}
+
+int probe_dev_open(const struct dmirage *d, const char *file)
+{
+	return open_file(d, false, file, O_RDONLY);
 }
 
 int probe_ctx_write(const struct dmirage *d, const char *file,
@@ -45,7 +54,7 @@ int probe_ctx_write(const struct dmirage *d, const char *file,
 	ssize_t put;
 	int fd, err = 0;
 
-	fd = open_file(d, file, O_WRONLY);
+	fd = open_file(d, true, file, O_WRONLY);
 	if (fd < 0)
 		return fd;
 	put = write(fd, word, len);
@@ -63,7 +72,7 @@ int probe_ctx_read(const struct dmirage *d, const char *file, char *buf,
 	ssize_t got;
 	int fd;
 
-	fd = open_file(d, file, O_RDONLY);
+	fd = open_file(d, true, file, O_RDONLY);
 	if (fd < 0)
 		return fd;
 	got = read(fd, buf, size - 1);

@@ -177,7 +177,7 @@ int probe_nodes(void);
 
 /**
  * probe_ctx_write() - write a word to a debugfs file of a handle's context
- * @file: "fault_mode", "hold", "gate"
+ * @file: "fault_mode", "hold", "hold_limit_ms", "gate", "audit"
  *
  * Mounts debugfs on /sys/kernel/debug if nothing is there.
  *
@@ -194,6 +194,14 @@ int probe_ctx_write(const struct dmirage *d, const char *file,
  */
 int probe_ctx_read(const struct dmirage *d, const char *file, char *buf,
 		   size_t size);
+
+/**
+ * probe_dev_open() - open a debugfs file of a handle's device
+ * @file: "counters", "registers", "iotlb"
+ *
+ * Return: a file descriptor; -ENOENT no such file; what open() fails with.
+ */
+int probe_dev_open(const struct dmirage *d, const char *file);
 
 /* ---- PCI -------------------------------------------------------------- */
 
