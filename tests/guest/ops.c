@@ -4,9 +4,14 @@
  * and to no byte more.
  */
 #define _GNU_SOURCE
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "common.h"
 
@@ -259,6 +264,316 @@ static void imm(int kind)
 	expect_clean(d);
 }
 
+/* ---- CRC-32C ------------------------------------------------------------- */
+
+/* Bit by bit, as the definition says (RFC 3720, B.4). */
+static u32 crc32c(const u8 *p, size_t len)
+{
+	u32 crc = ~0u;
+	unsigned int bit;
+	size_t i;
+
+	for (i = 0; i < len; i++) {
+		crc ^= p[i];
+		for (bit = 0; bit < 8; bit++)
+			crc = crc >> 1 ^ (crc & 1 ? 0x82f63b78u : 0);
+	}
+	return ~crc;
+}
+
+static u64 dev_crc(struct dmirage *d, const void *p, size_t len)
+{
+	struct dmirage_cqe cqe;
+	struct dmirage_sqe sqe;
+
+	dmirage_prep_crc32c(&sqe, len, p, len);
+	cqe = run_op(d, &sqe);
+	EXPECT_EQ(cqe.status, DMIRAGE_ST_OK);
+	return cqe.result;
+}
+
+static void crc(int kind)
+{
+	struct probe_mem mem = get_mem(kind, AREA);
+	struct dmirage *d = open_context();
+	struct ktap_random r = { ktap_seed() };
+	size_t i, at, len;
+
+	/* What the world agrees on. */
+	EXPECT_EQ(crc32c((const u8 *)"123456789", 9), 0xe3069283);
+	memcpy(mem.addr + 4093, "123456789", 9);
+	EXPECT_EQ(dev_crc(d, mem.addr + 4093, 9), 0xe3069283);
+	/* 32 zeros. */
+	EXPECT_EQ(dev_crc(d, mem.addr + 77, 32), 0x8a9136aa);
+
+	scribble(mem.addr, AREA, 5);
+	for (i = 0; i < ARRAY_SIZE(copies); i++) {
+		at = copies[i].src;
+		len = copies[i].len;
+		EXPECT_EQ(dev_crc(d, mem.addr + at, len),
+			  crc32c(mem.addr + at, len));
+	}
+	for (i = 0; i < 40; i++) {
+		len = 1 + ktap_below(&r, 1ull << ktap_below(&r, 17));
+		at = ktap_below(&r, AREA - len);
+		EXPECT_EQ(dev_crc(d, mem.addr + at, len),
+			  crc32c(mem.addr + at, len));
+	}
+	expect_clean(d);
+}
+
+struct mover {
+	struct probe_mem mem;
+	atomic_bool stop;
+	unsigned int moves;
+};
+
+static void *mover_main(void *arg)
+{
+	struct mover *m = arg;
+
+	while (!atomic_load(&m->stop))
+		move_mem(&m->mem, ++m->moves % 2);
+	return NULL;
+}
+
+/* The memory is moved to and fro meanwhile: its content is the same. */
+static void crc_moving(int kind)
+{
+	static struct mover m;
+	struct dmirage *d = open_context();
+	u64 end = now_ms() + 1000;
+	pthread_t thread;
+	unsigned int n = 0;
+	u32 should;
+
+	m.mem = get_mem(kind, kind == PROBE_KIND_4K ? 64 * PROBE_4K : PROBE_2M);
+	scribble(m.mem.addr, m.mem.len, 6);
+	should = crc32c(m.mem.addr, m.mem.len);
+	ASSERT(!pthread_create(&thread, NULL, mover_main, &m));
+	do {
+		EXPECT_EQ(dev_crc(d, m.mem.addr, m.mem.len), should);
+		n++;
+	} while (now_ms() < end);
+	atomic_store(&m.stop, true);
+	pthread_join(thread, NULL);
+	ktap_note("%u sums, %u moves", n, m.moves);
+	EXPECT_GE(n, 5);
+	EXPECT_GE(m.moves, 2);
+	expect_clean(d);
+}
+
+/* ---- Touching ------------------------------------------------------------ */
+
+static bool present(const u8 *p)
+{
+	struct probe_page page;
+
+	ASSERT_PROBE(probe_page(p, &page));
+	return page.present;
+}
+
+/* Each page of the range, and none beside it, comes into being. */
+static void touch_new(int write)
+{
+	const size_t from = 3 * PROBE_4K - 1, len = 5 * PROBE_4K + 2;
+	struct dmirage *d = open_context();
+	struct dmirage_cqe cqe;
+	struct dmirage_sqe sqe;
+	struct probe_mem mem;
+	size_t i;
+
+	ASSERT_PROBE(probe_mem_map(&mem, PROBE_KIND_4K, 16 * PROBE_4K));
+	if (write)
+		dmirage_prep_touch_write(&sqe, 1, mem.addr + from, len);
+	else
+		dmirage_prep_touch_read(&sqe, 1, mem.addr + from, len);
+	cqe = run_op(d, &sqe);
+	EXPECT_EQ(cqe.status, DMIRAGE_ST_OK);
+	EXPECT_EQ(cqe.result, len);
+	for (i = 0; i < 16; i++)
+		EXPECT_EQ(present(mem.addr + i * PROBE_4K), i >= 2 && i <= 8);
+	for (i = 2; i <= 8; i++) {
+		/* The process's own, or the zero page, which has no node. */
+		if (write)
+			EXPECT_NE(frame_of(mem.addr + i * PROBE_4K),
+				  frame_of(mem.addr + 2 * PROBE_4K) *
+					  (i != 2));
+		else
+			EXPECT_EQ(frame_of(mem.addr + i * PROBE_4K),
+				  frame_of(mem.addr + 2 * PROBE_4K));
+		EXPECT_EQ(cpu_read(mem.addr + i * PROBE_4K), 0);
+	}
+	EXPECT_EQ(write ? get_counters(d).bytes_written :
+			  get_counters(d).bytes_read, len);
+	expect_clean(d);
+}
+
+/* No byte changes. */
+static void touch_data(int kind)
+{
+	struct probe_mem mem = get_mem(kind, AREA);
+	struct dmirage *d = open_context();
+	u8 *shadow = malloc(AREA);
+	struct dmirage_sqe sqe;
+	size_t i;
+
+	ASSERT(shadow);
+	scribble(mem.addr, AREA, 7);
+	memcpy(shadow, mem.addr, AREA);
+	for (i = 0; i < ARRAY_SIZE(copies); i++) {
+		dmirage_prep_touch_read(&sqe, i, mem.addr + copies[i].src,
+					copies[i].len);
+		EXPECT_EQ(run_op(d, &sqe).result, copies[i].len);
+		dmirage_prep_touch_write(&sqe, i, mem.addr + copies[i].dst,
+					 copies[i].len);
+		EXPECT_EQ(run_op(d, &sqe).result, copies[i].len);
+	}
+	expect_same(mem.addr, shadow, 0, AREA, AREA, "everything");
+	expect_clean(d);
+}
+
+/*
+ * After fork() the pages are shared.  A read leaves it at that; a write gives
+ * the process copies of its own, of the pages that were touched.
+ */
+static void touch_cow(int arg)
+{
+	enum { N = 6 };
+	struct probe_mem mem = get_mem(PROBE_KIND_4K, N * PROBE_4K);
+	struct dmirage *d = open_context();
+	u64 before[N];
+	struct dmirage_sqe sqe;
+	int go[2], status, i;
+	pid_t pid;
+	char c;
+
+	(void)arg;
+	for (i = 0; i < N; i++) {
+		cpu_write(mem.addr + i * PROBE_4K, 100 + i);
+		before[i] = frame_of(mem.addr + i * PROBE_4K);
+	}
+	ASSERT_SYS(pipe(go));
+	pid = fork();
+	ASSERT(pid >= 0);
+	if (!pid) {
+		close(go[1]);
+		status = read(go[0], &c, 1) != 1;
+		for (i = 0; i < N; i++)
+			status |= cpu_read(mem.addr + i * PROBE_4K) != 100u + i;
+		_exit(status);
+	}
+	dmirage_prep_touch_read(&sqe, 1, mem.addr, mem.len);
+	expect_op(d, &sqe, DMIRAGE_ST_OK);
+	for (i = 0; i < N; i++)
+		EXPECT_EQ(frame_of(mem.addr + i * PROBE_4K), before[i]);
+	/* The pages 1 to 4: the first with its last byte only. */
+	dmirage_prep_touch_write(&sqe, 1, mem.addr + 2 * PROBE_4K - 1,
+				 3 * PROBE_4K);
+	expect_op(d, &sqe, DMIRAGE_ST_OK);
+	for (i = 0; i < N; i++) {
+		if (i >= 1 && i <= 4)
+			EXPECT_NE(frame_of(mem.addr + i * PROBE_4K), before[i]);
+		else
+			EXPECT_EQ(frame_of(mem.addr + i * PROBE_4K), before[i]);
+		EXPECT_EQ(cpu_read(mem.addr + i * PROBE_4K), 100 + i);
+		EXPECT_EQ(dev_read(d, mem.addr + i * PROBE_4K), 100 + i);
+	}
+	for (i = 1; i <= 4; i++)
+		cpu_write(mem.addr + i * PROBE_4K, 0);
+	ASSERT_EQ(write(go[1], "g", 1), 1);
+	ASSERT_SYS(waitpid(pid, &status, 0));
+	EXPECT_EQ(status, 0);
+	expect_clean(d);
+}
+
+static void touch_refused(int arg)
+{
+	struct probe_mem mem = get_mem(PROBE_KIND_4K, 4 * PROBE_4K);
+	struct dmirage *d = open_context();
+	struct dmirage_cqe cqe;
+	struct dmirage_sqe sqe;
+
+	(void)arg;
+	cpu_write(mem.addr + 2 * PROBE_4K, 5);
+	ASSERT_SYS(mprotect(mem.addr + 2 * PROBE_4K, PROBE_4K, PROT_READ));
+	dmirage_prep_touch_write(&sqe, 1, mem.addr + 100, 4 * PROBE_4K - 100);
+	cqe = run_op(d, &sqe);
+	EXPECT_EQ(cqe.status, DMIRAGE_ST_FAULT);
+	EXPECT_EQ(cqe.detail, EPERM);
+	EXPECT_EQ(cqe.addr, (uintptr_t)mem.addr + 2 * PROBE_4K);
+	EXPECT_EQ(cqe.result, 2 * PROBE_4K - 100);
+	dmirage_prep_touch_read(&sqe, 1, mem.addr, mem.len);
+	expect_op(d, &sqe, DMIRAGE_ST_OK);
+	ASSERT_SYS(munmap(mem.addr + 2 * PROBE_4K, PROBE_4K));
+	cqe = run_op(d, &sqe);
+	EXPECT_EQ(cqe.status, DMIRAGE_ST_FAULT);
+	EXPECT_EQ(cqe.detail, EFAULT);
+	EXPECT_EQ(cqe.result, 2 * PROBE_4K);
+	expect_clean(d);
+}
+
+/*
+ * The byte that the device touches is one that a processor writes at the same
+ * time: what it wrote must be there.
+ */
+struct writer {
+	volatile u8 *byte;
+	atomic_bool stop;
+	u64 n;
+};
+
+static void *writer_main(void *arg)
+{
+	struct writer *w = arg;
+	u8 should = 0;
+
+	while (!atomic_load(&w->stop)) {
+		if (*w->byte != should) {
+			ktap_fail(__FILE__, __LINE__,
+				  "byte 0x%02x became 0x%02x", should,
+				  *w->byte);
+			break;
+		}
+		*w->byte = ++should;
+		if (++w->n % 65536 == 0)
+			sched_yield();
+	}
+	return NULL;
+}
+
+static void touch_racing(int kind)
+{
+	struct probe_mem mem = get_mem(kind, probe_kind_size(kind));
+	struct writer w = { .byte = mem.addr };
+	struct dmirage *d = open_context();
+	u64 end = now_ms() + 700, touches = 0;
+	struct dmirage_sqe sqe[32];
+	struct dmirage_cqe cqe;
+	pthread_t thread;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(sqe); i++)
+		dmirage_prep_touch_write(&sqe[i], i, mem.addr, PROBE_4K);
+	ASSERT(!pthread_create(&thread, NULL, writer_main, &w));
+	while (now_ms() < end) {
+		ASSERT_EQ(dmirage_submit(d, sqe, 32), 32);
+		for (i = 0; i < ARRAY_SIZE(sqe); i++) {
+			ASSERT_OK(dmirage_wait(d, &cqe, OP_TIMEOUT_MS));
+			EXPECT_EQ(cqe.status, DMIRAGE_ST_OK);
+			touches++;
+		}
+	}
+	atomic_store(&w.stop, true);
+	pthread_join(thread, NULL);
+	ktap_note("%llu writes, %llu touches", w.n, touches);
+	EXPECT_GE(w.n, 1000);
+	EXPECT_GE(touches, 100);
+	expect_clean(d);
+}
+
+/* ---- Rings ----------------------------------------------------------------- */
+
 static void nop(int arg)
 {
 	struct dmirage *d = open_context();
@@ -401,6 +716,20 @@ static const struct ktap_test tests[] = {
 	{ "fill-hugetlb", fill, PROBE_KIND_HUGETLB, 0 },
 	{ "imm-4k", imm, PROBE_KIND_4K, 0 },
 	{ "imm-thp", imm, PROBE_KIND_THP, 0 },
+	{ "crc32c-4k", crc, PROBE_KIND_4K, 0 },
+	{ "crc32c-thp", crc, PROBE_KIND_THP, 0 },
+	{ "crc32c-hugetlb", crc, PROBE_KIND_HUGETLB, 0 },
+	{ "crc32c-moving-4k", crc_moving, PROBE_KIND_4K, 0 },
+	{ "crc32c-moving-thp", crc_moving, PROBE_KIND_THP, 0 },
+	{ "touch-read-new", touch_new, 0, 0 },
+	{ "touch-write-new", touch_new, 1, 0 },
+	{ "touch-4k", touch_data, PROBE_KIND_4K, 0 },
+	{ "touch-thp", touch_data, PROBE_KIND_THP, 0 },
+	{ "touch-hugetlb", touch_data, PROBE_KIND_HUGETLB, 0 },
+	{ "touch-cow", touch_cow, 0, 0 },
+	{ "touch-refused", touch_refused, 0, 0 },
+	{ "touch-racing-4k", touch_racing, PROBE_KIND_4K, 0 },
+	{ "touch-racing-thp", touch_racing, PROBE_KIND_THP, 0 },
 	{ "nop", nop, 0, 0 },
 	{ "ring-wrap", wrap, 0, 0 },
 	{ "ring-full", full_ring, 0, 0 },
