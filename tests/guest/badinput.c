@@ -311,6 +311,47 @@ static void secret(int arg)
 
 /* ---- Rings and doorbells -------------------------------------------------- */
 
+/* A descriptor of random bytes, or one that is nearly right. */
+static struct dmirage_sqe any_sqe(struct ktap_random *r,
+				  const struct probe_mem *mem, bool nearly)
+{
+	struct dmirage_sqe sqe;
+	u64 words[sizeof(sqe) / 8];
+	size_t k;
+
+	for (k = 0; k < ARRAY_SIZE(words); k++)
+		words[k] = ktap_random(r);
+	memcpy(&sqe, words, sizeof(sqe));
+	if (!nearly)
+		return sqe;
+	sqe.opcode = (u8)ktap_below(r, 11);
+	sqe.flags &= DMIRAGE_SQE_CHAIN;
+	sqe.reserved0 = 0;
+	sqe.reserved1 = 0;
+	if (sqe.opcode != DMIRAGE_OP_CAS)
+		sqe.compare = 0;
+	sqe.reserved2 = 0;
+	sqe.len >>= ktap_below(r, 64);
+	if (ktap_below(r, 2))
+		sqe.src = (uintptr_t)mem->addr + ktap_below(r, mem->len);
+	else
+		sqe.src >>= ktap_below(r, 64);
+	if (ktap_below(r, 2))
+		sqe.dst = (uintptr_t)mem->addr + ktap_below(r, mem->len);
+	else
+		/* Not ours, by all means. */
+		sqe.dst = VA_END / 2 | ktap_random(r) >> 8;
+	return sqe;
+}
+
+static void expect_user_error(const struct dmirage_cqe *cqe)
+{
+	EXPECT(cqe->status < DMIRAGE_ST_MAX);
+	EXPECT(cqe->status != DMIRAGE_ST_DOORBELL);
+	EXPECT(cqe->status != DMIRAGE_ST_TABLE_ERROR);
+	EXPECT(cqe->status != DMIRAGE_ST_DMA_ERROR);
+}
+
 /* Rubbish in the submission ring: each entry is answered. */
 static void rubbish(int arg)
 {
@@ -319,49 +360,64 @@ static void rubbish(int arg)
 	struct ktap_random rnd = { ktap_seed() };
 	struct dmirage_cqe cqe;
 	struct dmirage_sqe sqe;
-	unsigned int i, k, round;
-	u64 *words = (u64 *)&sqe;
+	unsigned int i, round;
 
 	(void)arg;
 	for (round = 0; round < 20; round++) {
 		for (i = 0; i < 64; i++) {
-			for (k = 0; k < sizeof(sqe) / 8; k++)
-				words[k] = ktap_random(&rnd);
+			sqe = any_sqe(&rnd, &mem, i % 2);
 			/* A completion for each one is expected below. */
 			sqe.flags &= ~DMIRAGE_SQE_CHAIN;
-			/* Half of it nearly right, so that it gets further. */
-			if (i % 2) {
-				sqe.opcode = (u8)ktap_below(&rnd, 11);
-				sqe.flags = 0;
-				sqe.reserved0 = 0;
-				sqe.reserved1 = 0;
-				if (sqe.opcode != DMIRAGE_OP_CAS)
-					sqe.compare = 0;
-				sqe.reserved2 = 0;
-				sqe.len >>= ktap_below(&rnd, 64);
-				if (ktap_below(&rnd, 2))
-					sqe.src = (uintptr_t)mem.addr +
-						  ktap_below(&rnd, mem.len);
-				else
-					sqe.src >>= ktap_below(&rnd, 64);
-				if (ktap_below(&rnd, 2))
-					sqe.dst = (uintptr_t)mem.addr +
-						  ktap_below(&rnd, mem.len);
-				else
-					/* Not ours, by all means. */
-					sqe.dst = VA_END / 2 |
-						  ktap_random(&rnd) >> 8;
-			}
 			raw_put(&r, &sqe);
 		}
 		raw_ring(&r);
 		for (i = 0; i < 64; i++) {
 			ASSERT(raw_take(&r, &cqe, OP_TIMEOUT_MS));
-			EXPECT(cqe.status < DMIRAGE_ST_MAX);
-			EXPECT(cqe.status != DMIRAGE_ST_DOORBELL);
-			EXPECT(cqe.status != DMIRAGE_ST_TABLE_ERROR);
-			EXPECT(cqe.status != DMIRAGE_ST_DMA_ERROR);
+			expect_user_error(&cqe);
 		}
+	}
+	raw_expect_works(&r);
+	raw_end(&r);
+}
+
+/*
+ * The same with chains, of opcodes that go together and that do not: there is
+ * one answer for each, with the first one's cookie.
+ */
+static void rubbish_chains(int same_opcode)
+{
+	struct probe_mem mem = get_mem(PROBE_KIND_4K, 4 * PROBE_4K);
+	struct raw r = raw_start(64, 64);
+	struct ktap_random rnd = { ktap_seed() };
+	unsigned int i, round, chains;
+	struct dmirage_cqe cqe;
+	struct dmirage_sqe sqe;
+	u64 first[64];
+	bool begins;
+
+	for (round = 0; round < 30; round++) {
+		chains = 0;
+		begins = true;
+		for (i = 0; i < 64; i++) {
+			sqe = any_sqe(&rnd, &mem, same_opcode || i % 3);
+			if (same_opcode && ktap_below(&rnd, 20))
+				sqe.opcode = DMIRAGE_OP_COPY + round % 2;
+			if (ktap_below(&rnd, 3))
+				sqe.flags |= DMIRAGE_SQE_CHAIN;
+			if (i == 63)
+				sqe.flags &= ~DMIRAGE_SQE_CHAIN;
+			if (begins)
+				first[chains++] = sqe.cookie;
+			begins = !(sqe.flags & DMIRAGE_SQE_CHAIN);
+			raw_put(&r, &sqe);
+		}
+		raw_ring(&r);
+		for (i = 0; i < chains; i++) {
+			ASSERT(raw_take(&r, &cqe, OP_TIMEOUT_MS));
+			expect_user_error(&cqe);
+			EXPECT_EQ(cqe.cookie, first[i]);
+		}
+		EXPECT_EQ(raw_drain(&r, 0), 0);
 	}
 	raw_expect_works(&r);
 	raw_end(&r);
@@ -394,6 +450,51 @@ static void racing(int arg)
 	}
 	raw_expect_works(&r);
 	raw_end(&r);
+}
+
+/*
+ * The same, flags included: nobody knows how many chains there are, and the last
+ * one may be open.  The device is fine all the same, and so is the context once
+ * that is closed.
+ */
+static void racing_chains(int arg)
+{
+	struct raw r = raw_start(64, 64);
+	struct ktap_random rnd = { ktap_seed() };
+	struct dmirage_sqe nop = { .opcode = DMIRAGE_OP_NOP };
+	struct dmirage_sqe piece;
+	static u64 target[64];
+	struct dmirage *other = open_context();
+	unsigned int i, k, round, answers = 0;
+
+	(void)arg;
+	for (round = 0; round < 25; round++) {
+		for (i = 0; i < 64; i++) {
+			dmirage_prep_fill(&piece, i, &target[i], ~0ull, 8);
+			piece.flags = ktap_below(&rnd, 4) ? DMIRAGE_SQE_CHAIN :
+							    0;
+			raw_put(&r, &piece);
+		}
+		raw_ring(&r);
+		for (k = 0; k < 300; k++) {
+			/* Flags, opcodes, now and then anything. */
+			size_t at = ktap_below(&rnd, 64) * 64;
+
+			at += k % 8 ? k % 2 : ktap_below(&rnd, 64);
+			((volatile u8 *)r.sq)[at] = (u8)ktap_random(&rnd);
+		}
+		answers += raw_drain(&r, 15);
+		dev_write(other, &target[round % 64], round);
+	}
+	ktap_note("%u answers to %u descriptors", answers, round * 64);
+	EXPECT_GE(answers, 1);
+	/* Ends a chain that is open, or is an operation of its own. */
+	raw_put(&r, &nop);
+	raw_ring(&r);
+	EXPECT_EQ(raw_drain(&r, 50), 1);
+	raw_expect_works(&r);
+	raw_end(&r);
+	expect_clean(other);
 }
 
 static void expect_bad_doorbell(struct raw *r, u32 offset, u32 value)
@@ -749,7 +850,10 @@ static const struct ktap_test tests[] = {
 	{ "special-mappings", special, 0, 0 },
 	{ "secret-memory", secret, 0, 0 },
 	{ "ring-rubbish", rubbish, 0, 0 },
+	{ "ring-rubbish-chains", rubbish_chains, 0, 0 },
+	{ "ring-rubbish-pieces", rubbish_chains, 1, 0 },
 	{ "ring-racing", racing, 0, 0 },
+	{ "ring-racing-chains", racing_chains, 0, 0 },
 	{ "doorbells", doorbells, 0, 0 },
 	{ "doorbell-flood", doorbell_flood, 0, 0 },
 	{ "doorbell-page", doorbell_page, 0, 0 },
