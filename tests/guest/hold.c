@@ -184,14 +184,20 @@ static size_t stop_in_middle(struct dmirage *d, const struct probe_mem *src,
 			     const struct probe_mem *dst)
 {
 	struct dmirage_sqe sqe;
-	size_t done;
+	size_t done, before;
 
 	memset(src->addr, 0x11, src->len);
+	/* So that the first chunk finds all of its translations. */
+	dmirage_prep_touch_read(&sqe, 1, src->addr, LEN);
+	expect_op(d, &sqe, DMIRAGE_ST_OK);
+	dmirage_prep_touch_write(&sqe, 1, dst->addr, LEN);
+	expect_op(d, &sqe, DMIRAGE_ST_OK);
+	before = get_counters(d).bytes_written;
 	dmirage_prep_copy(&sqe, 1, dst->addr, src->addr, LEN);
 	arm_hold_long(d, "middle");
 	submit(d, &sqe);
 	wait_held(d);
-	done = get_counters(d).bytes_written;
+	done = get_counters(d).bytes_written - before;
 	ASSERT(done > 0 && done <= DMIRAGE_CHUNK);
 	EXPECT_EQ(dst->addr[0], 0x11);
 	EXPECT_EQ(dst->addr[done - 1], 0x11);
@@ -463,29 +469,37 @@ static void flush_limit(int arg)
 	expect_clean(d);
 }
 
-/* The flush of one context is held, and those of another are not. */
+/*
+ * The flush of one context is held, and those of another are not.  Their memory
+ * is far apart: where the first one listens, a change has to wait for its lock.
+ */
 static void flush_others(int arg)
 {
 	struct probe_mem mem = get_mem(PROBE_KIND_4K, PROBE_4K);
-	struct probe_mem mine = get_mem(PROBE_KIND_4K, PROBE_4K);
 	struct dmirage *d = open_context(), *other = open_context();
 	struct changer c;
+	u64 begin;
+	u8 *far;
 
 	(void)arg;
+	far = mmap(mem.addr - (2ul << 30), PROBE_4K, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+	ASSERT(far != MAP_FAILED);
 	dev_write(d, mem.addr, 1);
-	dev_write(other, mine.addr, 2);
+	dev_write(other, far, 2);
 	changer_make(&c, &mem, MOVE);
 	arm_hold_long(d, "flush");
 	changer_start(&c);
 	wait_flush_held(d);
-	/* Not another migration: the kernel may have it wait for the first. */
-	ASSERT_SYS(madvise(mine.addr, mine.len, MADV_DONTNEED));
+	begin = now_ms();
+	ASSERT_SYS(madvise(far, PROBE_4K, MADV_DONTNEED));
 	EXPECT_EQ(get_counters(other).flushes, 1);
+	EXPECT(now_ms() - begin < 1000);
 	EXPECT(!atomic_load(&c.done));
+	EXPECT_EQ(dev_read(other, far), 0);
 	/* The end of the context is a release. */
 	dmirage_close(d);
 	changer_end(&c);
-	EXPECT_EQ(dev_read(other, mine.addr), 0);
 	EXPECT_EQ(dev_read(other, mem.addr), 1);
 	expect_clean(other);
 }
