@@ -8,6 +8,7 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -361,27 +362,42 @@ static void other(int arg)
 
 /* ---- While everything goes on -------------------------------------------- */
 
+/**
+ * struct storm - changes, accesses and audits at the same time
+ * @mem:   is moved to and fro
+ * @quick: small pages that get new frames and rights all the time; so many that
+ *         an audit has some of them in its hands when they change
+ */
 static struct storm {
-	struct probe_mem mem;
+	struct probe_mem mem, quick;
 	struct dmirage *d;
 	atomic_bool stop;
-	unsigned int changes, ops;
+	unsigned int moves, changes, ops;
 } s;
 
-/* Moves, protects and drops: each takes translations away. */
+static void *mover_storm(void *arg)
+{
+	(void)arg;
+	while (!atomic_load(&s.stop))
+		move_mem(&s.mem, ++s.moves % 2);
+	return NULL;
+}
+
 static void *changer_storm(void *arg)
 {
-	struct ktap_random r = { ktap_seed() };
-	size_t half = s.mem.len / 2;
+	size_t half = s.quick.len / 2, i;
 
 	(void)arg;
 	while (!atomic_load(&s.stop)) {
-		s.changes++;
-		move_mem(&s.mem, s.changes % 2);
-		if (s.mem.kind == PROBE_KIND_HUGETLB || ktap_below(&r, 2))
-			continue;
-		ASSERT_SYS(mprotect(s.mem.addr, half, PROT_READ));
-		ASSERT_SYS(mprotect(s.mem.addr, half, PROT_READ | PROT_WRITE));
+		ASSERT_SYS(madvise(s.quick.addr, half, MADV_DONTNEED));
+		for (i = 0; i < half; i += PROBE_4K)
+			cpu_write(s.quick.addr + i, s.changes);
+		ASSERT_SYS(mprotect(s.quick.addr + half, half, PROT_READ));
+		ASSERT_SYS(mprotect(s.quick.addr + half, half,
+				    PROT_READ | PROT_WRITE));
+		/* The device needs time to get hold of something. */
+		if (++s.changes % 4 == 0)
+			sched_yield();
 	}
 	return NULL;
 }
@@ -393,28 +409,35 @@ static void *device_storm(void *arg)
 
 	(void)arg;
 	while (!atomic_load(&s.stop)) {
-		dmirage_prep_touch_write(&sqe, 1, s.mem.addr, s.mem.len);
+		dmirage_prep_touch_write(&sqe, 1, s.quick.addr, s.quick.len);
 		cqe = run_op(s.d, &sqe);
 		EXPECT(cqe.status == DMIRAGE_ST_OK ||
 		       (cqe.status == DMIRAGE_ST_FAULT && cqe.detail == EPERM));
-		s.ops++;
+		if (++s.ops % 4)
+			continue;
+		dmirage_prep_touch_write(&sqe, 1, s.mem.addr, s.mem.len);
+		expect_op(s.d, &sqe, DMIRAGE_ST_OK);
 	}
 	return NULL;
 }
 
 static void storm(int kind)
 {
-	pthread_t changer, device;
-	unsigned int n = 0;
+	void *(*const mains[])(void *) = { mover_storm, changer_storm,
+					   device_storm };
+	pthread_t thread[ARRAY_SIZE(mains)];
 	u64 pages = 0, end;
+	unsigned int n = 0;
 	struct audit a;
+	size_t i;
 
-	s.mem = get_mem(kind, kind == PROBE_KIND_4K ? 128 * PROBE_4K :
-						      2 * PROBE_2M);
+	s.mem = get_mem(kind, kind == PROBE_KIND_4K ? 32 * PROBE_4K :
+						      PROBE_2M);
+	s.quick = get_mem(PROBE_KIND_4K, 512 * PROBE_4K);
 	s.d = open_context();
-	ASSERT(!pthread_create(&changer, NULL, changer_storm, NULL));
-	ASSERT(!pthread_create(&device, NULL, device_storm, NULL));
-	end = now_ms() + 1500;
+	for (i = 0; i < ARRAY_SIZE(mains); i++)
+		ASSERT(!pthread_create(&thread[i], NULL, mains[i], NULL));
+	end = now_ms() + 2000;
 	do {
 		a = audit_all(s.d);
 		EXPECT_EQ(a.violations, 0);
@@ -422,14 +445,15 @@ static void storm(int kind)
 		n++;
 	} while (now_ms() < end);
 	atomic_store(&s.stop, true);
-	pthread_join(changer, NULL);
-	pthread_join(device, NULL);
-	ktap_note("%u audits of %llu pages, %u changes, %u operations", n,
-		  pages, s.changes, s.ops);
+	for (i = 0; i < ARRAY_SIZE(mains); i++)
+		pthread_join(thread[i], NULL);
+	ktap_note("%u audits of %llu pages, %u moves, %u changes, %u operations",
+		  n, pages, s.moves, s.changes, s.ops);
 	EXPECT_GE(n, 2);
 	EXPECT_GE(pages, 1);
-	EXPECT_GE(s.changes, 2);
-	EXPECT_GE(s.ops, 2);
+	EXPECT_GE(s.moves, 2);
+	EXPECT_GE(s.changes, 20);
+	EXPECT_GE(s.ops, 4);
 	EXPECT_EQ(counter(s.d, "audit_violations"), 0);
 	expect_clean(s.d);
 }
