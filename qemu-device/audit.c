@@ -442,6 +442,9 @@ static void *auditor(void *opaque)
                 memmove(&s->audit[0], &s->audit[1],
                         s->audits * sizeof(s->audit[0]));
                 dmirage_invq_process(s);    /* there is room now */
+                if (!s->engines) {
+                    dmirage_engine_run(s);  /* what a WAIT lets go on */
+                }
             }
         } else if (s->running && s->audit_ms && left <= 0) {
             audit_all(s);
