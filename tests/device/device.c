@@ -2,6 +2,7 @@
 /* The fixture.  See device.h. */
 #include "device.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define SLOT		4
@@ -77,15 +78,32 @@ static struct device *open_at(const char *const *args, uint32_t config, uint32_t
 	return d;
 }
 
-struct device *device_open_bare(const char *options)
+/* $ENGINES runs a whole program with another number of engines. */
+char *device_options(const char *before, const char *options)
 {
-	char *device = g_strdup_printf("dmirage,addr=%d%s%s", SLOT, options ? "," : "",
-				       options ? options : "");
-	const char *const args[] = { "-device", device, NULL };
+	const char *engines = getenv("ENGINES");
+	bool set = engines && *engines && !(options && strstr(options, "engines="));
+
+	return g_strconcat(before, options && *options ? "," : "", options ? options : "",
+			   set ? ",engines=" : "", set ? engines : "", NULL);
+}
+
+struct device *device_open_with(const char *first, const char *options)
+{
+	char *before = g_strdup_printf("dmirage,id=dmirage,addr=%d", SLOT);
+	char *device = device_options(before, options);
+	const char *args[] = { "-device", first ? first : device, first ? "-device" : NULL, device,
+			       NULL };
 	struct device *d = open_at(args, PCI_DEVFN_CONFIG(0, SLOT), 0);
 
 	g_free(device);
+	g_free(before);
 	return d;
+}
+
+struct device *device_open_bare(const char *options)
+{
+	return device_open_with(NULL, options);
 }
 
 /* --- behind a root port --- */
@@ -100,8 +118,7 @@ struct device *device_open_bare(const char *options)
 
 struct device *device_open_port(const char *options)
 {
-	char *device = g_strdup_printf("dmirage,id=dmirage,bus=rootport%s%s", options ? "," : "",
-				       options ? options : "");
+	char *device = device_options("dmirage,id=dmirage,bus=rootport", options);
 	/* The slot's own registers are to do it, not ACPI's. */
 	const char *const args[] = {
 		"-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off",
@@ -294,10 +311,15 @@ struct dmirage_vqe violation_take(struct device *d)
 
 /* --- invalidation -------------------------------------------------------------------- */
 
-void command(struct device *d, struct dmirage_cmd cmd)
+void put_command(struct device *d, struct dmirage_cmd cmd)
 {
 	memcpy(ram(d, slot(&d->iq, sizeof(cmd))), &cmd, sizeof(cmd));
 	d->iq.index++;
+}
+
+void command(struct device *d, struct dmirage_cmd cmd)
+{
+	put_command(d, cmd);
 	w32(d, IQ(DMIRAGE_Q_TAIL), d->iq.index);
 }
 
@@ -333,6 +355,78 @@ void wait_done(struct device *d)
 	uint64_t status = wait_send(d);
 
 	wait_for(ram32(d, status) == 1);
+}
+
+void inv_global(struct device *d)
+{
+	command(d, (struct dmirage_cmd){ .opcode = DMIRAGE_CMD_INV_GLOBAL });
+}
+
+void inv_batch(struct device *d, unsigned int asid, const struct dmirage_range *range,
+	       unsigned int n)
+{
+	uint64_t addr = ram_alloc(d, PAGE_4K);
+
+	memcpy(ram(d, addr), range, n * sizeof(*range));
+	command(d, (struct dmirage_cmd){
+			   .opcode = DMIRAGE_CMD_INV_BATCH, .asid = asid, .addr = addr, .len = n });
+}
+
+const struct dmirage_tlbe *dump(struct device *d, unsigned int *n)
+{
+	uint64_t bytes = r32(d, DMIRAGE_REG_IOTLB_ENTRIES) * sizeof(struct dmirage_tlbe);
+	uint64_t addr = ram_alloc(d, bytes), status = ram_alloc(d, PAGE_4K);
+
+	ram_set64(d, status, ~0ull);
+	command(d, (struct dmirage_cmd){ .opcode = DMIRAGE_CMD_DUMP,
+					 .addr = addr,
+					 .len = bytes,
+					 .status_addr = status });
+	*n = ram32(d, status);
+	g_assert_cmpuint(*n * sizeof(struct dmirage_tlbe), <=, bytes);
+	return ram(d, addr);
+}
+
+const struct dmirage_tlbe *dump_find(struct device *d, unsigned int asid, uint64_t va)
+{
+	unsigned int n;
+	const struct dmirage_tlbe *e = dump(d, &n);
+
+	for (unsigned int i = 0; i < n; i++)
+		if (e[i].asid == asid && va - e[i].va < 1ull << e[i].order)
+			return &e[i];
+	return NULL;
+}
+
+struct dmirage_cmd audit_cmd(struct device *d, unsigned int asid, uint64_t addr, uint64_t len,
+			     unsigned int flags)
+{
+	return (struct dmirage_cmd){ .opcode = DMIRAGE_CMD_AUDIT,
+				     .flags = flags,
+				     .asid = asid,
+				     .value = 1,
+				     .addr = addr,
+				     .len = len,
+				     .status_addr = ram_alloc(d, PAGE_4K) };
+}
+
+uint64_t audit_send(struct device *d, unsigned int asid, uint64_t addr, uint64_t len,
+		    unsigned int flags)
+{
+	struct dmirage_cmd cmd = audit_cmd(d, asid, addr, len, flags);
+
+	ram_set64(d, cmd.status_addr + 8, 0);
+	command(d, cmd);
+	return cmd.status_addr;
+}
+
+struct dmirage_audit audit_take(struct device *d, uint64_t answer)
+{
+	struct dmirage_audit a;
+
+	wait_for(ram32(d, answer + offsetof(struct dmirage_audit, value)) == 1);
+	memcpy(&a, ram(d, answer), sizeof(a));
+	return a;
 }
 
 /* --- contexts ---------------------------------------------------------------------------- */
@@ -392,6 +486,36 @@ struct context context_open_checked(struct device *d, unsigned int asid)
 	c.ctl |= DMIRAGE_CTL_ORACLE | DMIRAGE_CTL_CPU_LEVELS(5);
 	context_enable(&c);
 	return c;
+}
+
+struct context context_open_mode(struct device *d, unsigned int asid, uint32_t ctl)
+{
+	struct context c = context_make(d, asid);
+
+	c.ctl |= ctl | DMIRAGE_CTL_CPU_LEVELS(5);
+	context_enable(&c);
+	return c;
+}
+
+void sync_range(struct context *c, uint64_t addr, uint64_t len)
+{
+	w64(c->d, CTX(c->asid, DMIRAGE_CTX_SYNC_ADDR), addr);
+	w64(c->d, CTX(c->asid, DMIRAGE_CTX_SYNC_LEN), len);
+}
+
+void hold(struct context *c, uint32_t points)
+{
+	w32(c->d, CTX(c->asid, DMIRAGE_CTX_HOLD), points);
+}
+
+void hold_limit(struct context *c, uint32_t ms)
+{
+	w32(c->d, CTX(c->asid, DMIRAGE_CTX_HOLD_LIMIT), ms);
+}
+
+void hold_await(struct context *c)
+{
+	wait_for(!r32(c->d, CTX(c->asid, DMIRAGE_CTX_HOLD)));
 }
 
 uint32_t ctx_status(struct context *c)
@@ -457,9 +581,12 @@ uint64_t map_new(struct context *c, uint64_t va, uint64_t bytes, unsigned int or
 	uint64_t page = 1ull << order;
 	uint64_t pa = ram_alloc(c->d, (bytes + page - 1) & ~(page - 1));
 
+	bool shared = (c->ctl & DMIRAGE_CTL_MODE_MASK) == DMIRAGE_CTL_MODE_SHARED;
+
 	for (uint64_t at = 0; at < bytes; at += page) {
-		mirror_map(c, va + at, pa + at, order, DMIRAGE_PTE_WRITE);
-		if (c->ctl & DMIRAGE_CTL_ORACLE)
+		if (!shared)
+			mirror_map(c, va + at, pa + at, order, DMIRAGE_PTE_WRITE);
+		if (shared || c->ctl & DMIRAGE_CTL_ORACLE)
 			cpu_map(c, va + at, pa + at, order, X86_RW);
 	}
 	return pa;
@@ -507,6 +634,17 @@ struct dmirage_cqe cqe_take(struct context *c)
 	c->head++;
 	w32(c->d, DB(c->asid, DMIRAGE_DB_CQ_HEAD), c->head);
 	return cqe;
+}
+
+void expect_cqe(struct context *c, enum dmirage_status status, unsigned int detail,
+		uint64_t addr, uint64_t result)
+{
+	struct dmirage_cqe cqe = cqe_take(c);
+
+	g_assert_cmpuint(cqe.status, ==, status);
+	g_assert_cmpuint(cqe.detail, ==, detail);
+	g_assert_cmphex(cqe.addr, ==, addr);
+	g_assert_cmphex(cqe.result, ==, result);
 }
 
 struct dmirage_cqe run(struct context *c, struct dmirage_sqe sqe)

@@ -18,13 +18,17 @@ G_STATIC_ASSERT(G_BYTE_ORDER == G_LITTLE_ENDIAN);
 
 #define PAGE_4K		0x1000ull
 #define PAGE_2M		0x200000ull
+#define PAGE_1G		0x40000000ull
 #define ORDER_4K	12
 #define ORDER_2M	21
+#define ORDER_1G	30
 
 /* Of the x86 page table. */
 #define X86_PRESENT	(1ull << 0)
 #define X86_WRITE	(1ull << 1)
 #define X86_USER	(1ull << 2)
+#define X86_ACCESSED	(1ull << 5)
+#define X86_DIRTY	(1ull << 6)
 #define X86_LARGE	(1ull << 7)
 #define X86_RW		(X86_PRESENT | X86_WRITE | X86_USER)
 #define X86_RO		(X86_PRESENT | X86_USER)
@@ -76,6 +80,10 @@ struct device {
 
 /* As at power-on; only the BARs are placed and bus-master is set. */
 struct device *device_open_bare(const char *options);
+/* The same, after another -device @first; NULL: there is none. */
+struct device *device_open_with(const char *first, const char *options);
+/* @before and @options joined, as all of these do it; to be freed. */
+char *device_options(const char *before, const char *options);
 /* Behind a PCIe root port, of which it can be taken out; its id is "dmirage". */
 struct device *device_open_port(const char *options);
 /* With the three queues and MSI-X, too.  @options: "iotlb-entries=16", NULL. */
@@ -166,6 +174,8 @@ bool violation_ready(struct device *d);
 
 /* --- invalidation --- */
 
+/* Writes a command without telling; and tells. */
+void put_command(struct device *d, struct dmirage_cmd cmd);
 void command(struct device *d, struct dmirage_cmd cmd);
 void inv_range(struct device *d, unsigned int asid, uint64_t addr, uint64_t len);
 void inv_asid(struct device *d, unsigned int asid);
@@ -173,6 +183,20 @@ void inv_asid(struct device *d, unsigned int asid);
 uint64_t wait_send(struct device *d);
 /* Sends a WAIT and awaits the answer. */
 void wait_done(struct device *d);
+void inv_global(struct device *d);
+/* INV_BATCH of @n ranges. */
+void inv_batch(struct device *d, unsigned int asid, const struct dmirage_range *range,
+	       unsigned int n);
+/* What is in the IOTLB now: @n entries in memory of the device's. */
+const struct dmirage_tlbe *dump(struct device *d, unsigned int *n);
+/* The entry for @va, or NULL. */
+const struct dmirage_tlbe *dump_find(struct device *d, unsigned int asid, uint64_t va);
+/* An AUDIT; sends it, its value is 1, and returns where its answer will be; awaits it. */
+struct dmirage_cmd audit_cmd(struct device *d, unsigned int asid, uint64_t addr, uint64_t len,
+			     unsigned int flags);
+uint64_t audit_send(struct device *d, unsigned int asid, uint64_t addr, uint64_t len,
+		    unsigned int flags);
+struct dmirage_audit audit_take(struct device *d, uint64_t answer);
 
 /* --- contexts --- */
 
@@ -204,6 +228,14 @@ void context_enable(struct context *c);
 void context_disable(struct context *c);
 /* Both. */
 struct context context_open(struct device *d, unsigned int asid);
+/* SYNC_ADDR and SYNC_LEN. */
+void sync_range(struct context *c, uint64_t addr, uint64_t len);
+/* HOLD and HOLD_LIMIT; awaits that a point was come to, after it was armed alone. */
+void hold(struct context *c, uint32_t points);
+void hold_limit(struct context *c, uint32_t ms);
+void hold_await(struct context *c);
+/* Of another mode; @ctl: DMIRAGE_CTL_MODE_*, also with DMIRAGE_CTL_ORACLE. */
+struct context context_open_mode(struct device *d, unsigned int asid, uint32_t ctl);
 /* With the oracle. */
 struct context context_open_checked(struct device *d, unsigned int asid);
 
@@ -216,7 +248,7 @@ uint64_t cpu_entry(struct context *c, uint64_t va, unsigned int level);
 /* Maps a page; @flags: DMIRAGE_PTE_WRITE or 0, X86_RW or X86_RO. */
 void mirror_map(struct context *c, uint64_t va, uint64_t pa, unsigned int order, uint64_t flags);
 void cpu_map(struct context *c, uint64_t va, uint64_t pa, unsigned int order, uint64_t flags);
-/* New memory of @bytes at @va in both tables, writable; returns its address. */
+/* New memory of @bytes at @va in the tables that count, writable; its address. */
 uint64_t map_new(struct context *c, uint64_t va, uint64_t bytes, unsigned int order);
 
 /* --- operations --- */
@@ -252,6 +284,43 @@ static inline struct dmirage_sqe op_write(uint64_t dst, uint64_t len, uint64_t i
 	};
 }
 
+static inline struct dmirage_sqe op_cas(uint64_t dst, uint64_t len, uint64_t compare,
+					uint64_t imm)
+{
+	return (struct dmirage_sqe){
+		.opcode = DMIRAGE_OP_CAS, .dst = dst, .len = len, .imm = imm, .compare = compare
+	};
+}
+
+static inline struct dmirage_sqe op_add(uint64_t dst, uint64_t len, uint64_t imm)
+{
+	return (struct dmirage_sqe){
+		.opcode = DMIRAGE_OP_FETCH_ADD, .dst = dst, .len = len, .imm = imm
+	};
+}
+
+static inline struct dmirage_sqe op_crc(uint64_t src, uint64_t len)
+{
+	return (struct dmirage_sqe){ .opcode = DMIRAGE_OP_CRC32C, .src = src, .len = len };
+}
+
+static inline struct dmirage_sqe op_touch_read(uint64_t src, uint64_t len)
+{
+	return (struct dmirage_sqe){ .opcode = DMIRAGE_OP_TOUCH_READ, .src = src, .len = len };
+}
+
+static inline struct dmirage_sqe op_touch_write(uint64_t dst, uint64_t len)
+{
+	return (struct dmirage_sqe){ .opcode = DMIRAGE_OP_TOUCH_WRITE, .dst = dst, .len = len };
+}
+
+/* The next descriptor goes on with it. */
+static inline struct dmirage_sqe chained(struct dmirage_sqe sqe)
+{
+	sqe.flags |= DMIRAGE_SQE_CHAIN;
+	return sqe;
+}
+
 /* Writes a descriptor without telling, tells of all that were written. */
 void put_sqe(struct context *c, struct dmirage_sqe sqe);
 void ring(struct context *c);
@@ -260,6 +329,9 @@ void submit(struct context *c, struct dmirage_sqe sqe);
 bool cqe_ready(struct context *c);
 /* Awaits the next completion and takes it. */
 struct dmirage_cqe cqe_take(struct context *c);
+/* And it is as said. */
+void expect_cqe(struct context *c, enum dmirage_status status, unsigned int detail,
+		uint64_t addr, uint64_t result);
 /* submit() and cqe_take(). */
 struct dmirage_cqe run(struct context *c, struct dmirage_sqe sqe);
 /* And it is OK; returns the result. */

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -39,6 +40,7 @@ struct qtest {
 	GString *events;
 	GString *sent;
 	int log;
+	int err;
 	uint8_t *ram;
 };
 
@@ -99,6 +101,8 @@ G_NORETURN static void become_qemu(char **line, const int *fds, int err)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	/* What the C library complains of is to be in the log. */
 	setenv("LIBC_FATAL_STDERR_", "1", 1);
+	/* One that is to abort need not leave its memory behind. */
+	setrlimit(RLIMIT_CORE, &(struct rlimit){ 0 });
 	/* Standard output is the test's TAP. */
 	if (dup2(err, 1) < 0 || dup2(err, 2) < 0)
 		_exit(126);
@@ -122,7 +126,7 @@ static int memory_file(const char *name, off_t bytes)
 	return fd;
 }
 
-static struct qtest *launch(const char *const *args, int err)
+static struct qtest *launch(const char *const *args)
 {
 	struct qtest *q = g_new0(struct qtest, 1);
 	char **line = command_line(args);
@@ -133,6 +137,7 @@ static struct qtest *launch(const char *const *args, int err)
 	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, qmp))
 		g_error("socketpair: %s", strerror(errno));
 	q->log = memory_file("log", 0);
+	q->err = memory_file("stderr", 0);
 	q->ram = mmap(NULL, RAM_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, ram, 0);
 	if (q->ram == MAP_FAILED)
 		g_error("cannot map the guest's RAM: %s", strerror(errno));
@@ -141,7 +146,7 @@ static struct qtest *launch(const char *const *args, int err)
 	if (q->pid < 0)
 		g_error("fork: %s", strerror(errno));
 	if (!q->pid)
-		become_qemu(line, (int[]){ qtest[1], qmp[1], ram, q->log }, err);
+		become_qemu(line, (int[]){ qtest[1], qmp[1], ram, q->log }, q->err);
 	close(qtest[1]);
 	close(qmp[1]);
 	close(ram);
@@ -166,6 +171,7 @@ static int reap(struct qtest *q)
 	close(q->qtest.fd);
 	close(q->qmp.fd);
 	close(q->log);
+	close(q->err);
 	g_string_free(q->qtest.in, TRUE);
 	g_string_free(q->qmp.in, TRUE);
 	g_string_free(q->events, TRUE);
@@ -176,15 +182,15 @@ static int reap(struct qtest *q)
 
 G_NORETURN static void died(struct qtest *q, const char *what)
 {
-	char *log = qtest_log(q);
+	char *log = qtest_log(q), *said = qtest_said(q);
 	char *command = g_strdup(what);
 	int status = reap(q);
 
 	if (WIFSIGNALED(status))
-		g_error("QEMU died of signal %d (%s) at '%s'; its log:\n%s",
-			WTERMSIG(status), strsignal(WTERMSIG(status)), command, log);
-	g_error("QEMU ended with status %d at '%s'; its log:\n%s",
-		WEXITSTATUS(status), command, log);
+		g_error("QEMU died of signal %d (%s) at '%s'; its log:\n%s%s", WTERMSIG(status),
+			strsignal(WTERMSIG(status)), command, log, said);
+	g_error("QEMU ended with status %d at '%s'; its log:\n%s%s", WEXITSTATUS(status), command,
+		log, said);
 }
 
 /* --- lines ----------------------------------------------------------------- */
@@ -308,15 +314,25 @@ void *qtest_ram(struct qtest *q, uint64_t addr)
 	return q->ram + RAM_LOW_BYTES + (addr - RAM_HIGH);
 }
 
-char *qtest_log(struct qtest *q)
+static char *content(int fd)
 {
-	GString *log = g_string_new(NULL);
+	GString *text = g_string_new(NULL);
 	char buffer[4096];
 	ssize_t n;
 
-	while ((n = pread(q->log, buffer, sizeof(buffer), log->len)) > 0)
-		g_string_append_len(log, buffer, n);
-	return g_string_free(log, FALSE);
+	while ((n = pread(fd, buffer, sizeof(buffer), text->len)) > 0)
+		g_string_append_len(text, buffer, n);
+	return g_string_free(text, FALSE);
+}
+
+char *qtest_log(struct qtest *q)
+{
+	return content(q->log);
+}
+
+char *qtest_said(struct qtest *q)
+{
+	return content(q->err);
 }
 
 /* --- QMP ------------------------------------------------------------------- */
@@ -335,7 +351,7 @@ static char *qmp_message(struct qtest *q, const char *what)
 	}
 }
 
-void qtest_qmp(struct qtest *q, const char *command)
+char *qtest_qmp_answer(struct qtest *q, const char *command)
 {
 	char *answer;
 
@@ -343,7 +359,12 @@ void qtest_qmp(struct qtest *q, const char *command)
 	answer = qmp_message(q, command);
 	if (!strstr(answer, "\"return\":"))
 		g_error("QMP: %s\n  to: %s", answer, command);
-	g_free(answer);
+	return answer;
+}
+
+void qtest_qmp(struct qtest *q, const char *command)
+{
+	g_free(qtest_qmp_answer(q, command));
 }
 
 void qtest_qmp_event(struct qtest *q, const char *event)
@@ -370,7 +391,7 @@ void qtest_log_nothing(struct qtest *q)
 
 struct qtest *qtest_start(const char *const *args)
 {
-	struct qtest *q = launch(args, 2);
+	struct qtest *q = launch(args);
 
 	g_free(qmp_message(q, "start"));
 	qtest_qmp(q, "{\"execute\":\"qmp_capabilities\"}\n");
@@ -379,8 +400,11 @@ struct qtest *qtest_start(const char *const *args)
 
 void qtest_end(struct qtest *q)
 {
+	char *said = qtest_said(q);
 	int status;
 
+	fputs(said, stderr);
+	g_free(said);
 	qtest_qmp(q, "{\"execute\":\"quit\"}\n");
 	status = reap(q);
 	if (WIFSIGNALED(status))
@@ -388,16 +412,35 @@ void qtest_end(struct qtest *q)
 	g_assert_cmpint(WEXITSTATUS(status), ==, 0);
 }
 
+/* Waits for QEMU's end and returns the status; *@said: to be freed. */
+static int last_words(struct qtest *q, char **said)
+{
+	int err = dup(q->err), status = reap(q);
+
+	g_assert_cmpint(err, >=, 0);
+	*said = content(err);
+	close(err);
+	return status;
+}
+
+void qtest_expect_death(struct qtest *q, int signal, const char *message)
+{
+	char *said;
+	int status = last_words(q, &said);
+
+	if (!WIFSIGNALED(status) || WTERMSIG(status) != signal || !strstr(said, message))
+		g_error("QEMU does not die of signal %d with '%s' but (status 0x%x) says: %s",
+			signal, message, status, said);
+	g_free(said);
+}
+
 void qtest_expect_refusal(const char *const *args, const char *message)
 {
-	int err = memory_file("stderr", 0);
-	char text[1024] = "";
-	struct qtest *q = launch(args, err);
-	int status = reap(q);
-	ssize_t n = pread(err, text, sizeof(text) - 1, 0);
+	struct qtest *q = launch(args);
+	char *said;
+	int status = last_words(q, &said);
 
-	g_assert_cmpint(n, >=, 0);
-	close(err);
-	if (!WIFEXITED(status) || WEXITSTATUS(status) != 1 || !strstr(text, message))
-		g_error("QEMU does not refuse with '%s' but says: %s", message, text);
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != 1 || !strstr(said, message))
+		g_error("QEMU does not refuse with '%s' but says: %s", message, said);
+	g_free(said);
 }

@@ -32,6 +32,9 @@ struct qtest *qtest_start(const char *const *args);
 /* Quits QEMU, which must exit with 0. */
 void qtest_end(struct qtest *q);
 
+/* QEMU is about to die of @signal, and says @message. */
+void qtest_expect_death(struct qtest *q, int signal, const char *message);
+
 /* QEMU is to refuse to start, with a message that has @message in it. */
 void qtest_expect_refusal(const char *const *args, const char *message);
 
@@ -57,10 +60,14 @@ void *qtest_ram(struct qtest *q, uint64_t addr);
 
 /* A QMP command, as JSON; it must succeed. */
 void qtest_qmp(struct qtest *q, const char *command);
+/* And the answer, to be freed. */
+char *qtest_qmp_answer(struct qtest *q, const char *command);
 void qtest_qmp_event(struct qtest *q, const char *event);
 
 /* What QEMU has logged (-d guest_errors); to be freed. */
 char *qtest_log(struct qtest *q);
+/* What it has said on standard error; to be freed. */
+char *qtest_said(struct qtest *q);
 void qtest_log_nothing(struct qtest *q);
 
 /* Waits until @condition holds. */

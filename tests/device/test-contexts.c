@@ -5,7 +5,7 @@
 #include <string.h>
 
 #define VA	0x00cafe00000000ull
-#define LONG	(256 * PAGE_2M)
+#define LONG	DMIRAGE_LEN_MAX
 
 /* @LONG bytes from @VA on that are all the same 2 MiB. */
 static uint64_t map_long(struct context *c)
@@ -15,6 +15,18 @@ static uint64_t map_long(struct context *c)
 	for (uint64_t at = 0; at < LONG; at += PAGE_2M)
 		mirror_map(c, VA + at, pa, ORDER_2M, DMIRAGE_PTE_WRITE);
 	return pa;
+}
+
+/* An operation that takes long: the same again and again, by a chain. */
+static void submit_long(struct context *c, unsigned int times, uint64_t imm)
+{
+	for (unsigned int i = 0; i < times; i++) {
+		struct dmirage_sqe sqe = op_fill(VA, LONG, imm);
+
+		sqe.flags = i + 1 < times ? DMIRAGE_SQE_CHAIN : 0;
+		put_sqe(c, sqe);
+	}
+	ring(c);
 }
 
 /* --- life ------------------------------------------------------------------------ */
@@ -195,7 +207,7 @@ static void test_enable_at_once(void)
 				round);
 
 		ram_set64(d, long_pa, 0);
-		submit(&c, op_fill(VA, LONG, ~0ull));
+		submit_long(&c, 60, ~0ull);
 		wait_for(ram64(d, long_pa));
 		w32(d, CTX(5, DMIRAGE_CTX_CTL), 0);
 		w32(d, CTX(5, DMIRAGE_CTX_CTL), c.ctl);
@@ -255,7 +267,7 @@ static void test_stopped_machine(void)
 	uint64_t pa = map_long(&c);
 
 	context_enable(&c);
-	submit(&c, op_fill(VA, LONG, 1));
+	submit_long(&c, 8, 1);
 	wait_for(ram64(d, pa));
 	qtest_qmp(d->q, "{\"execute\":\"stop\"}\n");
 	memset(ram(d, pa), 0, PAGE_2M);
@@ -263,13 +275,13 @@ static void test_stopped_machine(void)
 	for (uint64_t at = 0; at < PAGE_2M; at += 8)
 		g_assert_cmphex(ram64(d, pa + at), ==, 0);
 	qtest_qmp(d->q, "{\"execute\":\"cont\"}\n");
-	g_assert_cmpuint(cqe_take(&c).result, ==, LONG);
+	g_assert_cmpuint(cqe_take(&c).result, ==, 8 * LONG);
 	device_close(d);
 }
 
 /* --- turns ------------------------------------------------------------------------ */
 
-/* Contexts take turns, an access each: none is ahead of another by more. */
+/* Contexts take turns, a chunk each: none is ahead of another by more. */
 static void test_turns(void)
 {
 	enum { N = 3 };

@@ -2,6 +2,8 @@
 /* Faults: what the device asks for, and what it makes of the answers. */
 #include "device.h"
 
+#include <string.h>
+
 #define VA	0x00fa0017000000ull
 
 /* Takes a fault and looks at all of it. */
@@ -16,17 +18,6 @@ static struct dmirage_fqe expect_fault(struct context *c, bool write, uint64_t a
 	g_assert_cmphex(e.reserved, ==, 0);
 	g_assert_cmphex(ctx_status(c) & ~DMIRAGE_CTX_BUSY, ==, DMIRAGE_CTX_FAULT);
 	return e;
-}
-
-static void expect_cqe(struct context *c, enum dmirage_status status, unsigned int detail,
-		       uint64_t addr, uint64_t result)
-{
-	struct dmirage_cqe cqe = cqe_take(c);
-
-	g_assert_cmpuint(cqe.status, ==, status);
-	g_assert_cmpuint(cqe.detail, ==, detail);
-	g_assert_cmphex(cqe.addr, ==, addr);
-	g_assert_cmphex(cqe.result, ==, result);
 }
 
 /* Both sides of each operation, with the bytes that will follow. */
@@ -315,6 +306,197 @@ static void test_others_go_on(void)
 	device_close(d);
 }
 
+/* --- more than one open ----------------------------------------------------------- */
+
+static bool waits(struct context *c)
+{
+	return ctx_status(c) & DMIRAGE_CTX_FAULT;
+}
+
+/* Both sides at once; the answers in either order, and each one for itself. */
+static void test_both_sides(void)
+{
+	struct device *d = device_open(NULL);
+	struct context c = context_open(d, 10);
+	uint64_t dst = VA + PAGE_2M;
+
+	for (unsigned int i = 0; i < 4; i++) {
+		struct dmirage_fqe e[2];
+		bool fail = i / 2;
+
+		inv_asid(d, 10);
+		ram_set64(d, mirror_entry(&c, VA, 1), 0);
+		ram_set64(d, mirror_entry(&c, dst, 1), 0);
+		submit(&c, op_copy(dst + 8, VA + 16, 100));
+		e[0] = expect_fault(&c, true, dst + 8, 100);
+		e[1] = expect_fault(&c, false, VA + 16, 100);
+		g_assert_cmphex(e[0].tag, !=, e[1].tag);
+		map_new(&c, VA, PAGE_4K, ORDER_4K);
+		map_new(&c, dst, PAGE_4K, ORDER_4K);
+		fault_answer(d, &e[i % 2], DMIRAGE_RESP_RETRY);
+		expect_never(cqe_ready(&c) || !waits(&c));
+		fault_answer(d, &e[!(i % 2)], fail ? 14 : DMIRAGE_RESP_RETRY);
+		if (fail)
+			expect_cqe(&c, DMIRAGE_ST_FAULT, 14, i % 2 ? dst + 8 : VA + 16, 0);
+		else
+			expect_cqe(&c, DMIRAGE_ST_OK, 0, 0, 100);
+		g_assert_false(fault_ready(d));
+	}
+	g_assert_cmpuint(counter(&c, DMIRAGE_CNT_FAULTS), ==, 8);
+	g_assert_cmpuint(counter(&c, DMIRAGE_CNT_FAULTS_COALESCED), ==, 0);
+	g_assert_cmpuint(counter(&c, DMIRAGE_CNT_FAULTS_FAILED), ==, 2);
+	device_close(d);
+}
+
+/* Both sides in one page: the write asks for both. */
+static void test_coalesced(void)
+{
+	struct device *d = device_open(NULL);
+	struct context c = context_open(d, 11);
+	struct dmirage_fqe e;
+
+	submit(&c, op_copy(VA + 0x100, VA + 0xf00, 0x100));
+	e = expect_fault(&c, true, VA + 0x100, 0x100);
+	expect_never(fault_ready(d));
+	g_assert_cmpuint(counter(&c, DMIRAGE_CNT_FAULTS), ==, 1);
+	g_assert_cmpuint(counter(&c, DMIRAGE_CNT_FAULTS_COALESCED), ==, 1);
+	map_new(&c, VA, PAGE_4K, ORDER_4K);
+	fault_answer(d, &e, DMIRAGE_RESP_RETRY);
+	expect_cqe(&c, DMIRAGE_ST_OK, 0, 0, 0x100);
+	/* The next page is another one. */
+	submit(&c, op_copy(VA + PAGE_4K, VA + 2 * PAGE_4K, 8));
+	for (unsigned int i = 0; i < 2; i++) {
+		e = expect_fault(&c, !i, VA + (1 + i) * PAGE_4K, 8);
+		if (i)
+			continue;
+		/* It waits for both. */
+		map_new(&c, VA + PAGE_4K, PAGE_4K, ORDER_4K);
+		fault_answer(d, &e, DMIRAGE_RESP_RETRY);
+	}
+	map_new(&c, VA + 2 * PAGE_4K, PAGE_4K, ORDER_4K);
+	fault_answer(d, &e, DMIRAGE_RESP_RETRY);
+	expect_cqe(&c, DMIRAGE_ST_OK, 0, 0, 8);
+	device_close(d);
+}
+
+/* An operation that fails by one of its faults; returns the other one, which stays open. */
+static struct dmirage_fqe leave_open(struct context *c, uint64_t dst, uint64_t src, bool keep_write)
+{
+	struct dmirage_fqe e[2];
+
+	submit(c, op_copy(dst, src, 8));
+	e[0] = expect_fault(c, true, dst, 8);
+	e[1] = expect_fault(c, false, src, 8);
+	fault_answer(c->d, &e[keep_write], 5);
+	expect_cqe(c, DMIRAGE_ST_FAULT, 5, keep_write ? src : dst, 0);
+	return e[!keep_write];
+}
+
+/* Faults that nobody waits for any more, and what becomes of their answers. */
+static void test_left_open(void)
+{
+	struct device *d = device_open(NULL);
+	struct context c = context_open(d, 12);
+	struct dmirage_fqe left = leave_open(&c, VA, VA + PAGE_2M, true), e;
+
+	g_assert_cmphex(ctx_status(&c), ==, 0);
+	run_ok(&c, op_nop());
+	/* It answers a later operation's fault in that page, be it a read. */
+	submit(&c, op_read(VA + 0x800, 8));
+	wait_for(waits(&c));
+	expect_never(fault_ready(d));
+	g_assert_cmpuint(counter(&c, DMIRAGE_CNT_FAULTS_COALESCED), ==, 1);
+	map_new(&c, VA, PAGE_4K, ORDER_4K);
+	fault_answer(d, &left, DMIRAGE_RESP_RETRY);
+	expect_cqe(&c, DMIRAGE_ST_OK, 0, 0, 0);
+	/* One for reading does not answer a write. */
+	left = leave_open(&c, VA + 8 * PAGE_2M, VA + PAGE_2M, false);
+	submit(&c, op_write(VA + PAGE_2M, 8, 1));
+	e = expect_fault(&c, true, VA + PAGE_2M, 8);
+	/* An error for the one that is not awaited says nothing to it. */
+	fault_answer(d, &left, 7);
+	expect_never(cqe_ready(&c) || !waits(&c));
+	fault_answer(d, &e, 8);
+	expect_cqe(&c, DMIRAGE_ST_FAULT, 8, VA + PAGE_2M, 0);
+	g_assert_cmpuint(counter(&c, DMIRAGE_CNT_FAULTS_FAILED), ==, 4);
+	/* They end with the context. */
+	left = leave_open(&c, VA + 8 * PAGE_2M, VA + PAGE_2M, true);
+	context_disable(&c);
+	context_enable(&c);
+	submit(&c, op_write(VA + 8 * PAGE_2M, 8, 1));
+	e = expect_fault(&c, true, VA + 8 * PAGE_2M, 8);
+	fault_answer(d, &left, 9);
+	expect_never(cqe_ready(&c));
+	fault_answer(d, &e, 10);
+	expect_cqe(&c, DMIRAGE_ST_FAULT, 10, VA + 8 * PAGE_2M, 0);
+	expect_error(d, 0);
+	device_close(d);
+}
+
+/* Four are open: the next one waits until one is answered. */
+static void test_four(void)
+{
+	struct device *d = device_open(NULL);
+	struct context c = context_open(d, 13);
+	struct dmirage_fqe left[DMIRAGE_FAULTS_MAX], e;
+
+	for (unsigned int i = 0; i < DMIRAGE_FAULTS_MAX - 1; i++)
+		left[i] = leave_open(&c, VA + i * PAGE_4K, VA + PAGE_2M + i * PAGE_4K, i % 2);
+	/* With the fourth: the source's fault has no place any more. */
+	submit(&c, op_copy(VA + 8 * PAGE_4K, VA + 9 * PAGE_4K, 8));
+	left[3] = expect_fault(&c, true, VA + 8 * PAGE_4K, 8);
+	expect_never(fault_ready(d));
+	g_assert_cmpuint(counter(&c, DMIRAGE_CNT_FAULTS), ==, 2 * 3 + 1);
+	map_new(&c, VA + 8 * PAGE_4K, PAGE_4K, ORDER_4K);
+	fault_answer(d, &left[3], DMIRAGE_RESP_RETRY);
+	left[3] = expect_fault(&c, false, VA + 9 * PAGE_4K, 8);
+	fault_answer(d, &left[3], 3);
+	expect_cqe(&c, DMIRAGE_ST_FAULT, 3, VA + 9 * PAGE_4K, 0);
+	fault_answer(d, &left[0], DMIRAGE_RESP_RETRY);
+	fault_answer(d, &left[1], DMIRAGE_RESP_RETRY);
+	/* There is room for both sides again. */
+	submit(&c, op_copy(VA + 20 * PAGE_4K, VA + 21 * PAGE_4K, 8));
+	left[3] = expect_fault(&c, true, VA + 20 * PAGE_4K, 8);
+	e = expect_fault(&c, false, VA + 21 * PAGE_4K, 8);
+	fault_answer(d, &e, 4);
+	expect_cqe(&c, DMIRAGE_ST_FAULT, 4, VA + 21 * PAGE_4K, 0);
+	fault_answer(d, &left[2], DMIRAGE_RESP_RETRY);
+	fault_answer(d, &left[3], DMIRAGE_RESP_RETRY);
+	run_ok(&c, op_nop());
+	expect_error(d, 0);
+	device_close(d);
+}
+
+/* Those that wait for room: counted, sent in the end, or dropped with the operation. */
+static void test_delayed(void)
+{
+	struct device *d = device_open(NULL);
+	struct context c = context_open(d, 14);
+	struct dmirage_fqe e, other;
+
+	d->fq = queue_open(d, DMIRAGE_REG_FQ, 0);
+	submit(&c, op_copy(VA, VA + PAGE_2M, 8));
+	wait_for(queue_ready(d, &d->fq, sizeof(e)));
+	g_assert_cmpuint(counter(&c, DMIRAGE_CNT_FAULTS), ==, 2);
+	g_assert_cmpuint(counter(&c, DMIRAGE_CNT_FAULTS_DELAYED), ==, 1);
+	g_assert_cmpuint(r32(d, FQ(DMIRAGE_Q_MISSED)), ==, 1);
+	e = expect_fault(&c, true, VA, 8);
+	other = expect_fault(&c, false, VA + PAGE_2M, 8);
+	fault_answer(d, &other, DMIRAGE_RESP_RETRY);
+	fault_answer(d, &e, 1);
+	expect_cqe(&c, DMIRAGE_ST_FAULT, 1, VA, 0);
+	/* One that was not sent when its operation fails never is. */
+	submit(&c, op_copy(VA, VA + PAGE_2M, 8));
+	wait_for(queue_ready(d, &d->fq, sizeof(e)));
+	memcpy(&e, ram(d, d->fq.base), sizeof(e));
+	fault_answer(d, &e, 2);
+	expect_cqe(&c, DMIRAGE_ST_FAULT, 2, VA, 0);
+	e = fault_take(d);
+	expect_never(fault_ready(d));
+	g_assert_cmpuint(counter(&c, DMIRAGE_CNT_FAULTS_DELAYED), ==, 2);
+	device_close(d);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -327,5 +509,10 @@ int main(int argc, char **argv)
 	g_test_add_func("/faults/full-queue", test_full_queue);
 	g_test_add_func("/faults/queue-later", test_queue_later);
 	g_test_add_func("/faults/others-go-on", test_others_go_on);
+	g_test_add_func("/faults/both-sides", test_both_sides);
+	g_test_add_func("/faults/coalesced", test_coalesced);
+	g_test_add_func("/faults/left-open", test_left_open);
+	g_test_add_func("/faults/four", test_four);
+	g_test_add_func("/faults/delayed", test_delayed);
 	return g_test_run();
 }

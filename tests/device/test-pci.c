@@ -159,6 +159,7 @@ static void test_properties(void)
 	} bad[] = {
 		{ "iotlb-entries=0", "powers of two" },
 		{ "iotlb-entries=1000", "powers of two" },
+		{ "iotlb-entries=131072", "no more than 65536" },
 		{ "iotlb-ways=0", "powers of two" },
 		{ "iotlb-ways=3", "powers of two" },
 		{ "iotlb-entries=4,iotlb-ways=8", "no more ways than entries" },
@@ -173,9 +174,38 @@ static void test_properties(void)
 		{ "prefetch=512", "prefetch=512: must be from 0 to 511" },
 		{ "on-violation=cry", "must be one of log, stop, abort" },
 		{ "oracle=perhaps", "oracle" },
+		{ "iotlb-replacement=mru",
+		  "iotlb-replacement=mru: must be one of lru, fifo, random" },
+		{ "iotlb-replacement=", "must be one of lru, fifo, random" },
+		{ "fracture=2", "fracture" },
+		{ "walk-cache=257", "walk-cache=257: must be from 0 to 256" },
+		{ "prefetch=512", "prefetch=512: must be from 0 to 511" },
+		{ "engines=17", "engines=17: must be from 0 to 16" },
+		{ "engines=-1", "engines" },
+		{ "audit-ms=3600001", "audit-ms=3600001: must be from 0 to 3600000" },
+		{ "on-violation=ignore", "on-violation=ignore: must be one of log, stop, abort" },
+		{ "x-calibrate=maybe", "x-calibrate" },
 		{ "no-such-thing=1", "no-such-thing" },
 	};
-	struct device *d;
+	/* What is read, and the bits of CAPS that a property has a say in. */
+	static const struct {
+		const char *options;
+		uint32_t offset;
+		uint32_t value;
+	} good[] = {
+		{ "iotlb-entries=65536", DMIRAGE_REG_IOTLB_ENTRIES, 65536 },
+		{ "iotlb-entries=8,iotlb-ways=8", DMIRAGE_REG_IOTLB_WAYS, 8 },
+		{ "walk-cache=256", DMIRAGE_REG_WALK_CACHE, 256 },
+		{ "walk-cache=0", DMIRAGE_REG_WALK_CACHE, 0 },
+		{ "prefetch=511", DMIRAGE_REG_PREFETCH, 511 },
+		{ "engines=0", DMIRAGE_REG_ENGINES, 0 },
+		{ "engines=16", DMIRAGE_REG_ENGINES, 16 },
+		{ "oracle=off", DMIRAGE_REG_CAPS, 0x3000707 },
+		{ "fracture=on", DMIRAGE_REG_CAPS, 0x303070f },
+		{ "x-calibrate=on", DMIRAGE_REG_CAPS, 0x7030707 },
+		{ "suspect-ms=10000,audit-ms=3600000,iotlb-replacement=random,on-violation=log",
+		  DMIRAGE_REG_CAPS, 0x3030707 },
+	};
 
 	for (unsigned int i = 0; i < G_N_ELEMENTS(bad); i++) {
 		char *device = g_strdup_printf("dmirage,%s", bad[i].options);
@@ -184,10 +214,13 @@ static void test_properties(void)
 		qtest_expect_refusal(args, bad[i].message);
 		g_free(device);
 	}
-	d = device_open_bare("iotlb-entries=8,iotlb-ways=8,suspect-ms=10000,oracle=off");
-	g_assert_cmpuint(r32(d, DMIRAGE_REG_IOTLB_ENTRIES), ==, 8);
-	g_assert_cmpuint(r32(d, DMIRAGE_REG_IOTLB_WAYS), ==, 8);
-	device_close(d);
+	for (unsigned int i = 0; i < G_N_ELEMENTS(good); i++) {
+		struct device *d = device_open_bare(good[i].options);
+
+		g_test_message("%s", good[i].options);
+		g_assert_cmphex(r32(d, good[i].offset), ==, good[i].value);
+		device_close(d);
+	}
 }
 
 int main(int argc, char **argv)
