@@ -381,7 +381,7 @@ static bool carry_out(DmirageState *s, const DmirageAudit *a)
         answer(s, a, &r.result, true);
         return true;
     }
-    dmirage_witness_init(&r.w, s, a->c, false, a->settled);
+    dmirage_witness_init(&r.w, s, a->c, a->settled);
     a->c->auditing = true;
     qemu_mutex_unlock(&s->lock);
     r.suspects = g_array_new(false, false, sizeof(Held));

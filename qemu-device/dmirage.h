@@ -437,10 +437,16 @@ typedef struct DmirageWitness {
     DmirageState *s;
     DmirageContext *c;
     uint64_t life;
-    bool patient;           /* wait for suspects between two looks */
 } DmirageWitness;
 void dmirage_witness_init(DmirageWitness *w, DmirageState *s,
-                          DmirageContext *c, bool patient, bool settled);
+                          DmirageContext *c, bool settled);
+
+/* What the oracle says of each access of a chunk. */
+typedef struct DmirageFindings {
+    DmirageFinding of[SIDES][DMIRAGE_PIECES_MAX];
+} DmirageFindings;
+bool dmirage_witness_check(DmirageWitness *w, const DmirageChunk *k,
+                           DmirageFindings *f);
 
 /* move.c: no lock */
 bool dmirage_move(DmirageState *s, DmirageOp *op, const DmirageChunk *chunk,

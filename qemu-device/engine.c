@@ -258,43 +258,24 @@ static bool prepare(DmirageState *s, DmirageContext *c)
     return !dmirage_hold_reached(s, c, DMIRAGE_HOLD_TRANSLATED);
 }
 
-/* What the oracle says of each access of a chunk. */
-typedef struct Findings {
-    bool asked;
-    DmirageFinding of[SIDES][DMIRAGE_PIECES_MAX];
-} Findings;
-
-/* Part 2a.  False: the chunk is not to be carried out now. */
-static bool check(const DmirageWitness *w, const DmirageChunk *k, Findings *f)
-{
-    for (unsigned side = 0; side < SIDES; side++) {
-        for (unsigned i = 0; i < k->pieces[side]; i++) {
-            const DmiragePiece *p = &k->piece[side][i];
-
-            dmirage_oracle_check(&w->oracle, &p->x, p->va, p->len,
-                                 &f->of[side][i]);
-            if (f->of[side][i].undecided) {
-                return false;
-            }
-        }
-    }
-    return true;
-}
-
 typedef enum Moved {
     MOVED,
     NOT_MOVED,          /* not carried out: to be prepared again */
     NO_MEMORY,
 } Moved;
 
-/* Counts the accesses of the chunk, and reports what the oracle found. */
-static void report(DmirageState *s, DmirageContext *c, const Findings *f)
+/*
+ * Counts the accesses of the chunk, and reports what the oracle found, if it
+ * was asked.
+ */
+static void report(DmirageState *s, DmirageContext *c,
+                   const DmirageFindings *f)
 {
     const DmirageChunk *k = &c->chunk;
 
     for (unsigned side = 0; side < SIDES; side++) {
         c->count[DMIRAGE_CNT_ACCESSES] += k->pieces[side];
-        for (unsigned i = 0; f->asked && i < k->pieces[side]; i++) {
+        for (unsigned i = 0; f && i < k->pieces[side]; i++) {
             const DmirageFinding *found = &f->of[side][i];
 
             c->count[DMIRAGE_CNT_ORACLE_CHECKS] += found->checks;
@@ -320,7 +301,7 @@ static void go_on(DmirageState *s, DmirageContext *c)
 /* Part 3: the chunk is over.  It was begun in the context's @life. */
 static void finish(DmirageState *s, DmirageContext *c, uint64_t life,
                    const DmirageOp *op, Moved moved, uint64_t bad_va,
-                   const Findings *f)
+                   const DmirageFindings *f)
 {
     DmirageChunk *k = &c->chunk;
     uint64_t len = op->opcode == DMIRAGE_OP_CALIBRATE ? op->len : k->len;
@@ -362,7 +343,8 @@ static void step(DmirageState *s, DmirageContext *c)
     uint64_t life = c->life;
     DmirageWitness w;
     DmirageOp op;
-    Findings f;
+    DmirageFindings f;
+    bool asked;
 
     RCU_READ_LOCK_GUARD();
     if (c->resumed) {
@@ -371,20 +353,20 @@ static void step(DmirageState *s, DmirageContext *c)
         return;
     }
     c->busy = true;
-    f.asked = s->oracle && (c->ctl & DMIRAGE_CTL_ORACLE);
+    asked = s->oracle && (c->ctl & DMIRAGE_CTL_ORACLE);
     op = c->op;
-    dmirage_witness_init(&w, s, c, true, false);
+    dmirage_witness_init(&w, s, c, false);
     qemu_mutex_unlock(&s->lock);
 
     /* c->chunk stays as it is while busy. */
     if (op.opcode == DMIRAGE_OP_CALIBRATE) {
         moved = dmirage_move_calibrate(s, &op, &bad_va) ? MOVED : NO_MEMORY;
-    } else if (!f.asked || check(&w, &c->chunk, &f)) {
+    } else if (!asked || dmirage_witness_check(&w, &c->chunk, &f)) {
         moved = dmirage_move(s, &op, &c->chunk, &bad_va) ? MOVED : NO_MEMORY;
     }
 
     qemu_mutex_lock(&s->lock);
-    finish(s, c, life, &op, moved, bad_va, &f);
+    finish(s, c, life, &op, moved, bad_va, asked ? &f : NULL);
 }
 
 static DmirageContext *next_runnable(DmirageState *s)

@@ -489,6 +489,35 @@ static void test_off(void)
 	}
 }
 
+/*
+ * Many pages of a chunk are absent.  They are given time together: whoever waits
+ * for the chunk is not to wait for one after the other.
+ */
+static void test_absent_together(void)
+{
+	const unsigned int pages = DMIRAGE_CHUNK / PAGE_4K, ms = 400;
+	struct device *d = device_open("suspect-ms=400");
+	struct context c = context_open_checked(d, 3);
+	gint64 began;
+
+	map_new(&c, VA, DMIRAGE_CHUNK, ORDER_4K);
+	for (unsigned int i = 0; i < pages; i++)
+		ram_set64(d, cpu_entry(&c, VA + i * PAGE_4K, 1), 0);
+	began = g_get_monotonic_time();
+	run_ok(&c, op_fill(VA, DMIRAGE_CHUNK, 1));
+	g_assert_cmpint(g_get_monotonic_time() - began, >=, ms * 1000);
+	g_assert_cmpint(g_get_monotonic_time() - began, <, pages * ms * 1000 / 2);
+	for (unsigned int i = 0; i < pages; i++) {
+		struct dmirage_vqe v = violation_take(d);
+
+		g_assert_cmpuint(v.kind, ==, DMIRAGE_VIOL_ABSENT);
+		g_assert_cmphex(v.addr, ==, VA + i * PAGE_4K);
+	}
+	g_assert_cmpuint(counter(&c, DMIRAGE_CNT_ORACLE_SUSPECTS), ==, pages);
+	g_assert_cmpuint(counter(&c, DMIRAGE_CNT_ORACLE_CHECKS), ==, pages);
+	device_close(d);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -503,5 +532,6 @@ int main(int argc, char **argv)
 	g_test_add_func("/oracle/history", test_history);
 	g_test_add_func("/oracle/overflow", test_overflow);
 	g_test_add_func("/oracle/off", test_off);
+	g_test_add_func("/oracle/absent-together", test_absent_together);
 	return g_test_run();
 }
