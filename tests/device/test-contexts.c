@@ -287,45 +287,37 @@ static void test_turns(void)
 	enum { N = 3 };
 	struct device *d = device_open(NULL);
 	struct context c[N], small = context_open(d, 60);
-	unsigned int compared = 0;
 	uint64_t pa;
 
+	map_new(&small, VA, PAGE_4K, ORDER_4K);
+	/* They begin together, and have more to do than there is time for. */
+	qtest_qmp(d->q, "{\"execute\":\"stop\"}\n");
 	for (unsigned int i = 0; i < N; i++) {
 		c[i] = context_open(d, i * 20);
 		pa = map_long(&c[i]);
+		for (unsigned int n = 0; n < 64; n++)
+			put_sqe(&c[i], op_fill(VA, LONG, i));
+		ring(&c[i]);
 	}
-	map_new(&small, VA, PAGE_4K, ORDER_4K);
-	/* They begin together. */
-	qtest_qmp(d->q, "{\"execute\":\"stop\"}\n");
-	for (unsigned int i = 0; i < N; i++)
-		submit(&c[i], op_fill(VA, LONG, i));
 	qtest_qmp(d->q, "{\"execute\":\"cont\"}\n");
 	wait_for(ram64(d, pa));
-	while (!cqe_ready(&c[0])) {
-		uint64_t before = counter(&c[0], DMIRAGE_CNT_ACCESSES), after;
+	for (unsigned int round = 0; round < 300; round++) {
+		uint64_t before = counter(&c[0], DMIRAGE_CNT_BYTES_WRITTEN), after;
 		uint64_t others[N];
 
 		for (unsigned int i = 1; i < N; i++)
-			others[i] = counter(&c[i], DMIRAGE_CNT_ACCESSES);
-		after = counter(&c[0], DMIRAGE_CNT_ACCESSES);
+			others[i] = counter(&c[i], DMIRAGE_CNT_BYTES_WRITTEN);
+		after = counter(&c[0], DMIRAGE_CNT_BYTES_WRITTEN);
 		for (unsigned int i = 1; i < N; i++) {
-			g_assert_cmpuint(others[i] + 1, >=, before);
-			g_assert_cmpuint(others[i], <=, after + 1);
+			g_assert_cmpuint(others[i] + DMIRAGE_CHUNK, >=, before);
+			g_assert_cmpuint(others[i], <=, after + DMIRAGE_CHUNK);
 		}
-		compared++;
 	}
-	g_test_message("compared %u times", compared);
-	g_assert_cmpuint(compared, >, 10);
-	for (unsigned int i = 0; i < N; i++)
-		g_assert_cmpuint(cqe_take(&c[i]).result, ==, LONG);
-
 	/* A short operation does not wait for the long ones. */
-	for (unsigned int i = 0; i < N; i++)
-		submit(&c[i], op_fill(VA, LONG, i));
 	for (unsigned int i = 0; i < 10; i++)
 		run_ok(&small, op_write(VA, 8, i));
 	for (unsigned int i = 0; i < N; i++)
-		g_assert_false(cqe_ready(&c[i]));
+		g_assert_cmpuint(counter(&c[i], DMIRAGE_CNT_OPS), <, 64);
 	device_close(d);
 }
 

@@ -297,6 +297,8 @@ static void test_end_in_doubt(void)
 			/* It is begun again when the machine goes on. */
 			qtest_qmp(d->q, "{\"execute\":\"stop\"}\n");
 			g_assert_cmphex(ctx_status(&c), ==, 0);
+			g_assert_cmpuint(ram64(d, pa), ==, 0);
+			g_assert_false(violation_ready(d) || cqe_ready(&c));
 			cpu_map(&c, VA, pa, ORDER_4K, X86_RW);
 			qtest_qmp(d->q, "{\"execute\":\"cont\"}\n");
 			g_assert_cmpuint(cqe_take(&c).status, ==, DMIRAGE_ST_OK);
