@@ -202,7 +202,8 @@ static void test_large(void)
 /* It has to last; many are waited for at once; what comes back, or goes, was none. */
 static void test_absent(void)
 {
-	enum { N = 100, MS = 150 };
+	enum { N = 100,
+	       MS = 150 };
 	struct device *d = device_open("suspect-ms=150");
 	struct context c = context_open_checked(d, 5);
 	uint64_t pa = map_new(&c, VA, N * PAGE_4K, ORDER_4K), answer;
@@ -435,7 +436,8 @@ static void test_timer(void)
  */
 static void race(const char *options, uint32_t mode, unsigned int order)
 {
-	enum { ROUNDS = 1500, PAGES = 8 };
+	enum { ROUNDS = 1500,
+	       PAGES = 8 };
 	struct device *d = device_open(options);
 	struct context c = context_open_mode(d, 15, mode | DMIRAGE_CTL_ORACLE);
 	bool shared = mode == DMIRAGE_CTL_MODE_SHARED;

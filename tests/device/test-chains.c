@@ -157,8 +157,7 @@ static void test_errors(void)
 	error_in_chain(&c, (struct dmirage_sqe){ .opcode = 99 }, DMIRAGE_ST_BAD_CHAIN, 0, 0, 0, pa);
 	error_in_chain(&c, op_fill(VA, 0, 1), DMIRAGE_ST_BAD_LENGTH, 0, 0, 0, pa);
 	error_in_chain(&c, op_fill(TOP, 1, 1), DMIRAGE_ST_BAD_ADDRESS, 0, TOP, 0, pa);
-	error_in_chain(&c, (struct dmirage_sqe){ .opcode = DMIRAGE_OP_FILL, .len = 1,
-						 .reserved0 = 1 },
+	error_in_chain(&c, (struct dmirage_sqe){ .opcode = DMIRAGE_OP_FILL, .len = 1, .reserved0 = 1 },
 		       DMIRAGE_ST_BAD_FIELD, 0, 0, 0, pa);
 	/* Half way through the descriptor. */
 	map_new(&c, nothing - PAGE_4K, PAGE_4K, ORDER_4K);

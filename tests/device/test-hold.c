@@ -303,7 +303,7 @@ static void test_complete(void)
 	set_limit(&c, DMIRAGE_HOLD_LIMIT_MAX);
 	for (unsigned int i = 0; i < G_N_ELEMENTS(ops); i++) {
 		stop_at(&c, DMIRAGE_HOLD_COMPLETE | DMIRAGE_HOLD_KEEP, ops[i]);
-		g_assert_cmpuint(ram64(d, pa), ==, i == 0 ? 0 : i < 4 ? 7 : 8);
+		g_assert_cmpuint(ram64(d, pa), ==, i == 0 ? 0 : (i < 4 ? 7 : 8));
 		expect_never(cqe_ready(&c));
 		g_assert_cmpuint(counter(&c, DMIRAGE_CNT_OPS), ==, i);
 		inv_asid(d, 11);

@@ -305,7 +305,7 @@ static void test_races(void)
 				fault_answer(d, &e, DMIRAGE_RESP_RETRY);
 			}
 		}
-		expect_cqe(&c, DMIRAGE_ST_OK, 0, 0, i % 2 ? 8 : i ? i - 1 : 0);
+		expect_cqe(&c, DMIRAGE_ST_OK, 0, 0, i % 2 ? 8 : (i ? i - 1 : 0));
 		g_assert_cmphex(__atomic_load_n(entry, __ATOMIC_RELAXED) & MARKS, ==,
 				i % 2 ? MARKS : X86_ACCESSED);
 	}

@@ -153,7 +153,9 @@ static void test_atomics_need_write(void)
 /* Contexts and a CPU add to one word: nothing is lost. */
 static void atomic_sum(unsigned int len)
 {
-	enum { CONTEXTS = 3, ROUNDS = 20, BATCH = 500 };
+	enum { CONTEXTS = 3,
+	       ROUNDS = 20,
+	       BATCH = 500 };
 	struct device *d = device_open(NULL);
 	struct context c[CONTEXTS];
 	uint64_t pa = ram_alloc(d, PAGE_4K), sum;
@@ -453,7 +455,8 @@ static void test_calibrate(void)
 
 		memset(ram(d, dst), 0xee, PAGE_2M);
 		g_assert_cmpuint(run_ok(&c, op_calibrate(dst, src, len, shapes[i][1],
-							 shapes[i][2])), ==, len);
+							 shapes[i][2])),
+				 ==, len);
 		g_assert_cmpmem(ram(d, dst), len, ram(d, src), len);
 		for (uint64_t at = len; at < PAGE_2M; at++)
 			g_assert_cmphex(((uint8_t *)ram(d, dst))[at], ==, 0xee);

@@ -22,8 +22,8 @@ static u64 mask_of(size_t len)
 /* ---- One alone ----------------------------------------------------------- */
 
 /* Words with guards on both sides, at the borders of pages too. */
-static const size_t offsets[] = { 64,		   72,	      4096 - 8,
-				  4096,		   PROBE_2M - 8, PROBE_2M,
+static const size_t offsets[] = { 64, 72, 4096 - 8,
+				  4096, PROBE_2M - 8, PROBE_2M,
 				  PROBE_2M + 4096 };
 
 static void set_word(u8 *p, size_t len, u64 value)
@@ -146,8 +146,7 @@ static void errors(int opcode)
 	static const u64 lengths[] = { 0, 1, 2, 3, 5, 7, 16, 4096,
 				       (1ull << 32) + 4, ALL_ONES };
 	struct probe_mem mem = get_mem(PROBE_KIND_4K, 3 * PROBE_4K);
-	struct dmirage_sqe good = { .opcode = (u8)opcode, .cookie = 3,
-				    .imm = 9, .len = 8 };
+	struct dmirage_sqe good = { .opcode = (u8)opcode, .cookie = 3, .imm = 9, .len = 8 };
 	struct dmirage *d = open_context();
 	u64 at = (uintptr_t)mem.addr;
 	struct dmirage_sqe sqe;
@@ -239,7 +238,7 @@ static bool cpu_swap(const struct team *t, u64 old, u64 new)
 
 	if (t->len == 4)
 		return __atomic_compare_exchange_n((u32 *)t->word, &old4,
-						   (u32)new, false,
+						   (u32) new, false,
 						   __ATOMIC_SEQ_CST,
 						   __ATOMIC_SEQ_CST);
 	return __atomic_compare_exchange_n((u64 *)t->word, &old8, new, false,
@@ -345,7 +344,7 @@ static void *device_main(void *arg)
 	return NULL;
 }
 
-/* @move: while it goes on, the memory is moved to and fro. */
+/* @move: while it goes on, the memory is moved about. */
 static void run_team(struct team *t, const struct probe_mem *mem,
 		     unsigned int cpus, unsigned int contexts, bool move)
 {

@@ -30,7 +30,8 @@ static struct audit result(struct dmirage *d)
 
 	ASSERT_PROBE(probe_ctx_read(d, "audit", text, sizeof(text)));
 	ASSERT_EQ(sscanf(text, "translations %u\npages %u\nviolations %u",
-			 &a.translations, &a.pages, &a.violations), 3);
+			 &a.translations, &a.pages, &a.violations),
+		  3);
 	return a;
 }
 
@@ -105,9 +106,17 @@ static void clean(int kind)
 static void input(int arg)
 {
 	static const char *const bad[] = {
-		"x",	   "1",		"all of it", "0x1000 0",
-		"0x1000 ", "0x1000 x",	"y 4096",    "4096 4096 4096",
-		"-1 4096", "0x1000,10", "ALL",
+		"x",
+		"1",
+		"all of it",
+		"0x1000 0",
+		"0x1000 ",
+		"0x1000 x",
+		"y 4096",
+		"4096 4096 4096",
+		"-1 4096",
+		"0x1000,10",
+		"ALL",
 	};
 	struct dmirage *d = open_context();
 	char text[256];
@@ -364,7 +373,7 @@ static void other(int arg)
 
 /**
  * struct storm - changes, accesses and audits at the same time
- * @mem:   is moved to and fro
+ * @mem:   is moved about
  * @quick: small pages that get new frames and rights all the time; so many that
  *         an audit has some of them in its hands when they change
  */

@@ -297,7 +297,7 @@ static void bad_piece(int at)
 /* Operations that cannot be chained, as the first of a chain. */
 static void not_chainable(int arg)
 {
-	static const u8 opcodes[] = { DMIRAGE_OP_NOP,	    DMIRAGE_OP_READ_IMM,
+	static const u8 opcodes[] = { DMIRAGE_OP_NOP, DMIRAGE_OP_READ_IMM,
 				      DMIRAGE_OP_WRITE_IMM, DMIRAGE_OP_CAS,
 				      DMIRAGE_OP_FETCH_ADD };
 	struct probe_mem mem = get_mem(PROBE_KIND_4K, PROBE_4K);
@@ -467,7 +467,7 @@ static void open_and_moved(int arg)
 	expect_clean(other);
 }
 
-/* Chains over memory that is moved to and fro. */
+/* Chains over memory that is moved about. */
 struct mover {
 	struct scattered *s;
 	atomic_bool stop;

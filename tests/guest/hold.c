@@ -28,9 +28,18 @@ static void input(int arg)
 		"translated-keep flush",
 	};
 	static const char *const bad[] = {
-		"flush-keep",	 "-keep",    "walk-",	  "walk-keep-keep",
-		"walk,middle",	 "keep",     "held",	  "none",
-		"walk nonsense", "releases", "translate", "release-keep",
+		"flush-keep",
+		"-keep",
+		"walk-",
+		"walk-keep-keep",
+		"walk,middle",
+		"keep",
+		"held",
+		"none",
+		"walk nonsense",
+		"releases",
+		"translate",
+		"release-keep",
 	};
 	struct dmirage *d = open_context();
 	char text[256];

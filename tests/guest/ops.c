@@ -337,7 +337,7 @@ static void *mover_main(void *arg)
 	return NULL;
 }
 
-/* The memory is moved to and fro meanwhile: its content is the same. */
+/* The memory is moved about meanwhile: its content is the same. */
 static void crc_moving(int kind)
 {
 	static struct mover m;
@@ -405,7 +405,8 @@ static void touch_new(int write)
 		EXPECT_EQ(cpu_read(mem.addr + i * PROBE_4K), 0);
 	}
 	EXPECT_EQ(write ? get_counters(d).bytes_written :
-			  get_counters(d).bytes_read, len);
+			  get_counters(d).bytes_read,
+		  len);
 	expect_clean(d);
 }
 
