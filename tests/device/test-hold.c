@@ -403,6 +403,12 @@ static void test_flush(void)
 	context_disable(&c);
 	g_assert_cmpuint(ram32(d, status), ==, 1);
 	g_assert_cmphex(ctx_status(&c), ==, 0);
+	/* One that is off has nothing to hold, be it armed. */
+	hold(&c, DMIRAGE_HOLD_FLUSH);
+	sync_range(&c, VA, 1);
+	inv_range(d, 13, VA, 1);
+	wait_done(d);
+	g_assert_cmphex(ctx_status(&c), ==, 0);
 	run_ok(&other, op_nop());
 	device_close(d);
 }
