@@ -324,7 +324,7 @@ check_qemu_version() {
 		"For another version give its source tree: QEMU_SRC=/path/to/qemu."
 }
 
-# Sets QEMU, QEMU_FIRMWARE and QEMU_RELEASE from what the qemu stage left.
+# Sets QEMU, QEMU_FIRMWARE, QEMU_LIBQTEST and QEMU_RELEASE from what the qemu stage left.
 load_qemu() {
 	local file
 	check_qemu_version
@@ -332,7 +332,7 @@ load_qemu() {
 	[[ -r $file ]] || die "QEMU $(qemu_tag) has not been built." "Run make qemu first."
 	# shellcheck disable=SC1090
 	. "$file"
-	: "${QEMU:?}" "${QEMU_FIRMWARE:?}" "${QEMU_RELEASE:?}"
+	: "${QEMU:?}" "${QEMU_FIRMWARE:?}" "${QEMU_LIBQTEST:?}" "${QEMU_RELEASE:?}"
 }
 
 # --- the guest kernel ------------------------------------------------------
