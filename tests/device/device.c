@@ -21,14 +21,14 @@
 
 uint32_t pci_read(struct device *d, uint32_t config, unsigned int offset)
 {
-	qtest_outl(d->q, 0xcf8, config | offset);
-	return qtest_inl(d->q, 0xcfc);
+	qtest_port_write(d->q, 0xcf8, config | offset);
+	return qtest_port_read(d->q, 0xcfc);
 }
 
 void pci_write(struct device *d, uint32_t config, unsigned int offset, uint32_t value)
 {
-	qtest_outl(d->q, 0xcf8, config | offset);
-	qtest_outl(d->q, 0xcfc, value);
+	qtest_port_write(d->q, 0xcf8, config | offset);
+	qtest_port_write(d->q, 0xcfc, value);
 }
 
 unsigned int pci_capability(struct device *d, uint32_t config, unsigned int id)
@@ -74,7 +74,7 @@ static struct device *open_at(const char *const *args, uint32_t config, uint32_t
 	d->free = RAM_HIGH;
 	device_place(d);
 	/* Time 0 is when nothing happens. */
-	qtest_clock_step(d->q, 1000);
+	qtest_step(d->q, 1000);
 	return d;
 }
 
@@ -144,7 +144,7 @@ void device_unplug(struct device *d)
 {
 	unsigned int at = pci_capability(d, d->port, PCI_CAP_EXP) + EXP_SLOT_CONTROL;
 
-	qtest_qmp(d->q, "{\"execute\":\"device_del\",\"arguments\":{\"id\":\"dmirage\"}}\n");
+	qtest_qmp_ok(d->q, "{\"execute\":\"device_del\",\"arguments\":{\"id\":\"dmirage\"}}\n");
 	/* To the guest it is as if somebody had pressed the slot's button. */
 	wait_for(pci_read(d, d->port, at) & SLOT_STATUS_BUTTON);
 	slot_control(d, SLOT_INDICATOR_OFF | SLOT_POWER_OFF);
@@ -158,7 +158,7 @@ void device_replug(struct device *d, const char *options)
 				    "\"bus\":\"rootport\"%s}}\n",
 				    options);
 
-	qtest_qmp(d->q, add);
+	qtest_qmp_ok(d->q, add);
 	g_free(add);
 	slot_control(d, SLOT_INDICATOR_ON);
 	device_place(d);

@@ -6,6 +6,10 @@
  * the test is to the device what another CPU would be.  And QMP, for what needs
  * a monitor.
  *
+ * Start, end, qtest and QMP are QEMU's libqtest, from the source that this QEMU is
+ * built from.  Here it gets limits and RAM, and shows QEMU's log.  There is one
+ * QEMU at a time.
+ *
  * Whatever does not go as it must ends the test with a message; nothing waits
  * longer than LIMIT_MS.
  */
@@ -38,7 +42,10 @@ void qtest_expect_death(struct qtest *q, int signal, const char *message);
 /* QEMU is to refuse to start, with a message that has @message in it. */
 void qtest_expect_refusal(const char *const *args, const char *message);
 
-/* Sends a command; an answer has to be taken for each, in order. */
+/*
+ * Sends commands without a pause between, which libqtest does not: it awaits each
+ * answer.  Here they have to be taken, in order, before anything else is done.
+ */
 void qtest_send(struct qtest *q, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
 /* The value of the next answer, "OK [value]". */
@@ -49,17 +56,17 @@ uint64_t qtest_read(struct qtest *q, uint64_t addr, unsigned int size);
 void qtest_write(struct qtest *q, uint64_t addr, unsigned int size, uint64_t value);
 
 /* Port I/O of 4 bytes. */
-uint32_t qtest_inl(struct qtest *q, uint16_t port);
-void qtest_outl(struct qtest *q, uint16_t port, uint32_t value);
+uint32_t qtest_port_read(struct qtest *q, uint16_t port);
+void qtest_port_write(struct qtest *q, uint16_t port, uint32_t value);
 
 /* Moves the virtual clock, which stands still by itself. */
-void qtest_clock_step(struct qtest *q, uint64_t ns);
+void qtest_step(struct qtest *q, uint64_t ns);
 
 /* Where the test sees guest-physical @addr, which is in RAM. */
 void *qtest_ram(struct qtest *q, uint64_t addr);
 
 /* A QMP command, as JSON; it must succeed. */
-void qtest_qmp(struct qtest *q, const char *command);
+void qtest_qmp_ok(struct qtest *q, const char *command);
 /* And the answer, to be freed. */
 char *qtest_qmp_answer(struct qtest *q, const char *command);
 void qtest_qmp_event(struct qtest *q, const char *event);
@@ -71,16 +78,16 @@ char *qtest_said(struct qtest *q);
 void qtest_log_nothing(struct qtest *q);
 
 /* Waits until @condition holds. */
-#define wait_for(condition)                                                    \
-	do {                                                                   \
-		gint64 wait_until_ = g_get_monotonic_time() + LIMIT_MS * 1000; \
-		while (!(condition)) {                                         \
-			if (g_get_monotonic_time() > wait_until_)              \
-				g_error("%s:%d: not within %d ms: %s",         \
-					__FILE__, __LINE__, LIMIT_MS,          \
-					#condition);                           \
-			g_usleep(20);                                          \
-		}                                                              \
+#define wait_for(condition)                                                      \
+	do {                                                                     \
+		gint64 wait_until_ = g_get_monotonic_time() + LIMIT_MS * 1000;   \
+		while (!(condition)) {                                           \
+			if (g_get_monotonic_time() > wait_until_)                \
+				g_assertion_message(G_LOG_DOMAIN, __FILE__,      \
+						    __LINE__, G_STRFUNC,         \
+						    "not in time: " #condition); \
+			g_usleep(20);                                            \
+		}                                                                \
 	} while (0)
 
 /* Sees that @condition, which no event is to bring about, does not hold. */

@@ -105,7 +105,7 @@ static void test_kinds(void)
 
 	/* In the mirror table. */
 	cpu_map(&c, VA, fresh, ORDER_4K, X86_RW);
-	qtest_clock_step(d->q, 500);
+	qtest_step(d->q, 500);
 	expect_audit(&c, ALL, 1, 1, 1);
 	v = expect_record(&c, DMIRAGE_VIOL_FRAME, DMIRAGE_HELD_TABLE, VA, PAGE_4K, 1);
 	g_assert_cmphex(v.held_addr, ==, pa);
@@ -137,7 +137,7 @@ static void test_kinds(void)
 	run_ok(&c, op_write(VA, 8, 1));
 	ram_set64(d, mirror_entry(&c, VA, 1), 0);
 	cpu_map(&c, VA, fresh, ORDER_4K, X86_RW);
-	qtest_clock_step(d->q, 500);
+	qtest_step(d->q, 500);
 	expect_audit(&c, ALL, 1, 1, 1);
 	v = expect_record(&c, DMIRAGE_VIOL_FRAME, DMIRAGE_HELD_IOTLB, VA, PAGE_4K, 1);
 	g_assert_cmpuint(v.fill_time, ==, 1500);
@@ -333,11 +333,11 @@ static void test_cut(void)
 	/* While the machine is stopped it is, too, and is done when it goes on. */
 	answer = audit_send(d, 8, ALL, 0);
 	wait_for(ctx_status(&c) == DMIRAGE_CTX_BUSY);
-	qtest_qmp(d->q, "{\"execute\":\"stop\"}\n");
+	qtest_qmp_ok(d->q, "{\"execute\":\"stop\"}\n");
 	g_assert_cmphex(ctx_status(&c), ==, 0);
 	expect_never(ram64(d, answer + 8));
 	map_new(&c, VA, PAGE_4K, ORDER_4K);
-	qtest_qmp(d->q, "{\"execute\":\"cont\"}\n");
+	qtest_qmp_ok(d->q, "{\"execute\":\"cont\"}\n");
 	g_assert_cmpuint(audit_take(d, answer).violations, ==, 0);
 	device_close(d);
 	/* A device without an oracle has no such command. */

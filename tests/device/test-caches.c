@@ -35,7 +35,7 @@ static void test_dump(void)
 	g_assert_cmpuint(n, ==, 0);
 	for (unsigned int i = 0; i < G_N_ELEMENTS(page); i++) {
 		mirror_map(page[i].c, page[i].va, page[i].pa, page[i].order, page[i].flags);
-		qtest_clock_step(d->q, 1000);
+		qtest_step(d->q, 1000);
 		run_ok(page[i].c, op_read(page[i].va + 0xff0, 8));
 	}
 	e = dump(d, &n);

@@ -90,7 +90,7 @@ static void reset_by_register(struct context *c)
 static void reset_by_machine(struct context *c)
 {
 	/* The BARs and bus-master, too, are as at power-on then. */
-	qtest_qmp(c->d->q, "{\"execute\":\"system_reset\"}\n");
+	qtest_qmp_ok(c->d->q, "{\"execute\":\"system_reset\"}\n");
 	qtest_qmp_event(c->d->q, "RESET");
 	device_place(c->d);
 }
@@ -269,12 +269,12 @@ static void test_stopped_machine(void)
 	context_enable(&c);
 	submit_long(&c, 8, 1);
 	wait_for(ram64(d, pa));
-	qtest_qmp(d->q, "{\"execute\":\"stop\"}\n");
+	qtest_qmp_ok(d->q, "{\"execute\":\"stop\"}\n");
 	memset(ram(d, pa), 0, PAGE_2M);
 	g_usleep(2000);
 	for (uint64_t at = 0; at < PAGE_2M; at += 8)
 		g_assert_cmphex(ram64(d, pa + at), ==, 0);
-	qtest_qmp(d->q, "{\"execute\":\"cont\"}\n");
+	qtest_qmp_ok(d->q, "{\"execute\":\"cont\"}\n");
 	g_assert_cmpuint(cqe_take(&c).result, ==, 8 * LONG);
 	device_close(d);
 }
@@ -291,7 +291,7 @@ static void test_turns(void)
 
 	map_new(&small, VA, PAGE_4K, ORDER_4K);
 	/* They begin together, and have more to do than there is time for. */
-	qtest_qmp(d->q, "{\"execute\":\"stop\"}\n");
+	qtest_qmp_ok(d->q, "{\"execute\":\"stop\"}\n");
 	for (unsigned int i = 0; i < N; i++) {
 		c[i] = context_open(d, i * 20);
 		pa = map_long(&c[i]);
@@ -299,7 +299,7 @@ static void test_turns(void)
 			put_sqe(&c[i], op_fill(VA, LONG, i));
 		ring(&c[i]);
 	}
-	qtest_qmp(d->q, "{\"execute\":\"cont\"}\n");
+	qtest_qmp_ok(d->q, "{\"execute\":\"cont\"}\n");
 	wait_for(ram64(d, pa));
 	for (unsigned int round = 0; round < 300; round++) {
 		uint64_t before = counter(&c[0], DMIRAGE_CNT_BYTES_WRITTEN), after;

@@ -66,7 +66,7 @@ static uint64_t now = 1000;
 
 static uint64_t step(struct device *d, uint64_t ns)
 {
-	qtest_clock_step(d->q, ns);
+	qtest_step(d->q, ns);
 	now += ns;
 	return now;
 }
@@ -295,12 +295,12 @@ static void test_end_in_doubt(void)
 			device_setup(d);
 		} else {
 			/* It is begun again when the machine goes on. */
-			qtest_qmp(d->q, "{\"execute\":\"stop\"}\n");
+			qtest_qmp_ok(d->q, "{\"execute\":\"stop\"}\n");
 			g_assert_cmphex(ctx_status(&c), ==, 0);
 			g_assert_cmpuint(ram64(d, pa), ==, 0);
 			g_assert_false(violation_ready(d) || cqe_ready(&c));
 			cpu_map(&c, VA, pa, ORDER_4K, X86_RW);
-			qtest_qmp(d->q, "{\"execute\":\"cont\"}\n");
+			qtest_qmp_ok(d->q, "{\"execute\":\"cont\"}\n");
 			g_assert_cmpuint(cqe_take(&c).status, ==, DMIRAGE_ST_OK);
 			g_assert_cmpuint(ram64(d, pa), ==, 1);
 			break;

@@ -476,7 +476,7 @@ static void test_reset_under_load(void)
 		put_load(d);
 		g_usleep(i * 300);
 		if (i % 2) {
-			qtest_qmp(d->q, "{\"execute\":\"system_reset\"}\n");
+			qtest_qmp_ok(d->q, "{\"execute\":\"system_reset\"}\n");
 			qtest_qmp_event(d->q, "RESET");
 			device_place(d);
 		}
@@ -491,9 +491,9 @@ static void test_stop_under_load(void)
 
 	put_load(d);
 	for (unsigned int i = 0; i < 20; i++) {
-		qtest_qmp(d->q, "{\"execute\":\"stop\"}\n");
+		qtest_qmp_ok(d->q, "{\"execute\":\"stop\"}\n");
 		g_assert_cmphex(r32(d, DMIRAGE_REG_STATUS), ==, 0);
-		qtest_qmp(d->q, "{\"execute\":\"cont\"}\n");
+		qtest_qmp_ok(d->q, "{\"execute\":\"cont\"}\n");
 		g_usleep(i * 50);
 	}
 	expect_working(d);
