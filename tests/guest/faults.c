@@ -145,31 +145,38 @@ static void left_open(int moved)
 	expect_clean(d);
 }
 
-/* More faults left open than the device keeps: it waits, and loses none. */
-static void too_many_open(int arg)
+/*
+ * Each second operation fails for its destination and leaves its source open,
+ * which cannot be had either.  The answer to that comes when the next operation
+ * is under way, and must not be taken for its own.
+ */
+static void left_again(int arg)
 {
-	enum { N = 7 };
-	struct probe_mem mem = get_mem(PROBE_KIND_4K, N * PROBE_4K);
+	enum { PAIRS = 20 };
+	struct probe_mem src = get_mem(PROBE_KIND_4K, PAIRS * PROBE_4K);
+	struct probe_mem dst = get_mem(PROBE_KIND_4K, PAIRS * PROBE_4K);
 	struct dmirage *d = open_context();
-	struct dmirage_sqe sqe[N];
+	struct dmirage_sqe sqe[2 * PAIRS];
 	struct dmirage_cqe cqe;
 	unsigned int i;
 
 	(void)arg;
-	for (i = 0; i < N; i++) {
-		cpu_write(mem.addr + i * PROBE_4K, 100 + i);
-		/* Fails for its destination, and leaves its source open. */
-		dmirage_prep_copy(&sqe[i], i, NULL, mem.addr + i * PROBE_4K, 8);
+	for (i = 0; i < PAIRS; i++) {
+		cpu_write(src.addr + i * PROBE_4K, 100 + i);
+		sqe[2 * i] = copy_sqe(NULL, (void *)(2 * PROBE_4K));
+		sqe[2 * i + 1] = copy_sqe(dst.addr + i * PROBE_4K,
+					  src.addr + i * PROBE_4K);
 	}
-	ASSERT_EQ(dmirage_submit(d, sqe, N), N);
-	for (i = 0; i < N; i++) {
+	ASSERT_EQ(dmirage_submit(d, sqe, 2 * PAIRS), 2 * PAIRS);
+	for (i = 0; i < PAIRS; i++) {
 		cqe = complete(d);
-		EXPECT_EQ(cqe.cookie, i);
 		EXPECT_EQ(cqe.status, DMIRAGE_ST_FAULT);
+		EXPECT_EQ(cqe.addr, 0);
+		cqe = complete(d);
+		EXPECT_EQ(cqe.status, DMIRAGE_ST_OK);
+		EXPECT_EQ(cpu_read(dst.addr + i * PROBE_4K), 100 + i);
 	}
-	for (i = 0; i < N; i++)
-		EXPECT_EQ(dev_read(d, mem.addr + i * PROBE_4K), 100 + i);
-	EXPECT_EQ(counter(d, "hw_faults_failed"), N);
+	EXPECT_GE(counter(d, "hw_faults_failed"), PAIRS + 1);
 	expect_clean(d);
 }
 
@@ -235,7 +242,7 @@ static const struct ktap_test tests[] = {
 	{ "same-page", same_page, 0, 0 },
 	{ "left-open", left_open, 0, 0 },
 	{ "left-open-move", left_open, 1, 0 },
-	{ "left-open-many", too_many_open, 0, 0 },
+	{ "left-open-again", left_again, 0, 0 },
 };
 
 int main(int argc, char **argv)
