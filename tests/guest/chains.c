@@ -197,6 +197,9 @@ static void touches(int write)
 	for (i = 0; i < 8; i++) {
 		ASSERT_PROBE(probe_page(mem.addr + i * PROBE_4K, &page));
 		EXPECT_EQ(page.present, i % 2 == 0);
+		/* The process's own, or the zero page, which has no node. */
+		if (page.present)
+			EXPECT_EQ(page.node >= 0, write);
 	}
 	expect_clean(d);
 }
