@@ -321,6 +321,75 @@ static void test_turns(void)
 	device_close(d);
 }
 
+/* --- without engines ---------------------------------------------------------------- */
+
+/* What there is to do is done when the write is over that makes it possible. */
+static void test_no_engines(void)
+{
+	struct device *d = device_open("engines=0");
+	struct context c = context_make(d, 0);
+	uint64_t pa = map_long(&c);
+	struct dmirage_fqe e;
+
+	c.cq_order = 1;
+	context_enable(&c);
+	submit(&c, op_write(VA, 8, 1));
+	g_assert_true(cqe_ready(&c));
+	g_assert_cmpuint(ram64(d, pa), ==, 1);
+	/* The others wait for room. */
+	submit(&c, op_nop());
+	submit(&c, op_write(VA, 8, 2));
+	g_assert_cmpuint(ram64(d, pa), ==, 1);
+	cqe_take(&c);
+	g_assert_cmpuint(ram64(d, pa), ==, 2);
+	cqe_take(&c);
+	cqe_take(&c);
+	/* By an answer; by letting go. */
+	submit(&c, op_read(VA + LONG, 8));
+	g_assert_true(fault_ready(d));
+	e = fault_take(d);
+	fault_answer(d, &e, 14);
+	g_assert_true(cqe_ready(&c));
+	cqe_take(&c);
+	hold(&c, DMIRAGE_HOLD_TRANSLATED);
+	submit(&c, op_write(VA, 8, 3));
+	g_assert_cmphex(ctx_status(&c), ==, DMIRAGE_CTX_HELD);
+	hold(&c, DMIRAGE_HOLD_RELEASE);
+	g_assert_true(cqe_ready(&c));
+	cqe_take(&c);
+	device_close(d);
+}
+
+/* What takes long keeps nobody for long, and is done all the same. */
+static void test_no_engines_long(void)
+{
+	struct device *d = device_open("engines=0");
+	struct context c = context_make(d, 0);
+	unsigned int times = 4;
+	gint64 took;
+
+	map_long(&c);
+	c.sq_order = DMIRAGE_RING_ORDER_MAX;
+	context_enable(&c);
+	/* So many that it is more than can be done meanwhile. */
+	do {
+		gint64 began = g_get_monotonic_time();
+
+		times *= 2;
+		submit_long(&c, times, times);
+		took = g_get_monotonic_time() - began;
+		g_assert_cmpint(took, <, 2000000);
+		if (!cqe_ready(&c))
+			break;
+		g_assert_cmpuint(cqe_take(&c).result, ==, times * LONG);
+	} while (times < 256);
+	/* Nothing is written to a register here. */
+	wait_for(cqe_ready(&c));
+	g_assert_cmpint(took, >=, 100000);
+	g_assert_cmpuint(cqe_take(&c).result, ==, times * LONG);
+	device_close(d);
+}
+
 /* --- rings --------------------------------------------------------------------------- */
 
 /* No room for completions: operations wait for it. */
@@ -500,6 +569,8 @@ int main(int argc, char **argv)
 	g_test_add_func("/contexts/reset", test_reset);
 	g_test_add_func("/contexts/stopped-machine", test_stopped_machine);
 	g_test_add_func("/contexts/turns", test_turns);
+	g_test_add_func("/contexts/no-engines", test_no_engines);
+	g_test_add_func("/contexts/no-engines-long", test_no_engines_long);
 	g_test_add_func("/contexts/full", test_full);
 	g_test_add_func("/contexts/ring-nowhere", test_ring_nowhere);
 	g_test_add_func("/contexts/stops-while-held", test_stops_while_held);

@@ -220,23 +220,32 @@ static void test_cas_races(void)
 /* Aligned values are never seen in halves, by neither side. */
 static void test_whole_values(void)
 {
+	const unsigned int rounds = 12, batch = 1000;
 	struct device *d = device_open(NULL);
-	struct context c = context_open(d, 4);
-	uint64_t pa = map_new(&c, VA, PAGE_4K, ORDER_4K);
-	struct cpu cpu;
+	struct context c = context_make(d, 4);
+	uint64_t pa;
 
-	cpu_start(&cpu, flip, ram(d, pa + 8));
-	for (unsigned int i = 0; i < 1500; i++) {
-		uint64_t value = run_ok(&c, op_read(VA + 8, 8));
+	c.sq_order = DMIRAGE_RING_ORDER_MAX;
+	c.cq_order = DMIRAGE_RING_ORDER_MAX;
+	context_enable(&c);
+	pa = map_new(&c, VA, PAGE_4K, ORDER_4K);
+	for (unsigned int round = 0; round < 2 * rounds; round++) {
+		bool write = round % 2;
+		struct cpu cpu;
 
-		g_assert_true(value == 0 || value == ~0ull);
+		ram_set64(d, pa + 8, 0);
+		cpu_start(&cpu, write ? see_whole : flip, ram(d, pa + 8));
+		for (unsigned int i = 0; i < batch; i++)
+			put_sqe(&c, write ? op_write(VA + 8, 8, i % 2 ? ~0ull : 0) :
+					    op_read(VA + 8, 8));
+		ring(&c);
+		for (unsigned int i = 0; i < batch; i++) {
+			uint64_t value = cqe_take(&c).result;
+
+			g_assert_true(write ? value == 8 : value == 0 || value == ~0ull);
+		}
+		cpu_stop(&cpu);
 	}
-	cpu_stop(&cpu);
-	ram_set64(d, pa + 8, 0);
-	cpu_start(&cpu, see_whole, ram(d, pa + 8));
-	for (unsigned int i = 0; i < 1500; i++)
-		run_ok(&c, op_write(VA + 8, 8, i % 2 ? ~0ull : 0));
-	cpu_stop(&cpu);
 	device_close(d);
 }
 
@@ -387,14 +396,14 @@ static void test_touch_races(void)
 	uint64_t pa = map_new(&c, VA, PAGE_4K, ORDER_4K), written;
 	struct cpu cpu;
 
+	/* The same page many times. */
+	for (uint64_t at = PAGE_4K; at < PAGE_2M; at += PAGE_4K)
+		mirror_map(&c, VA + at, pa, ORDER_4K, DMIRAGE_PTE_WRITE);
+	for (uint64_t at = PAGE_2M; at < PAGE_1G / 8; at += PAGE_2M)
+		ram_set64(d, mirror_entry(&c, VA + at, 2), ram64(d, mirror_entry(&c, VA, 2)));
 	cpu_start(&cpu, add_64, ram(d, pa));
-	for (unsigned int i = 0; i < 100; i++) {
-		for (unsigned int n = 0; n < 20; n++)
-			put_sqe(&c, op_touch_write(VA, 8));
-		ring(&c);
-		for (unsigned int n = 0; n < 20; n++)
-			g_assert_cmpuint(cqe_take(&c).status, ==, DMIRAGE_ST_OK);
-	}
+	for (unsigned int i = 0; i < 5; i++)
+		g_assert_cmpuint(run_ok(&c, op_touch_write(VA, PAGE_1G / 8)), ==, PAGE_1G / 8);
 	written = cpu_stop(&cpu);
 	g_assert_cmpuint(ram64(d, pa), ==, written);
 	device_close(d);

@@ -472,6 +472,33 @@ static void test_overflow(void)
 	device_close(d);
 }
 
+/* A WAIT for an access that is a violation is answered after the record of it. */
+static void test_before_wait(void)
+{
+	struct device *d = open_device(NULL);
+	struct context c = context_open_checked(d, 17);
+	uint64_t status = ram_alloc(d, PAGE_4K);
+
+	map_new(&c, VA, PAGE_4K, ORDER_4K);
+	cpu_map(&c, VA, ram_alloc(d, PAGE_4K), ORDER_4K, X86_RW);
+	for (unsigned int i = 0; i < 200; i++) {
+		hold(&c, DMIRAGE_HOLD_TRANSLATED);
+		submit(&c, op_write(VA, 8, 1));
+		hold_await(&c);
+		inv_range(d, 17, VA, 1);
+		ram_set64(d, status, 0);
+		command(d, (struct dmirage_cmd){
+				   .opcode = DMIRAGE_CMD_WAIT, .value = 1, .status_addr = status });
+		/* As soon as it can be. */
+		for (gint64 began = g_get_monotonic_time(); !ram32(d, status);)
+			g_assert_cmpint(g_get_monotonic_time() - began, <, LIMIT_MS * 1000);
+		g_assert_true(violation_ready(d));
+		violation_take(d);
+		cqe_take(&c);
+	}
+	device_close(d);
+}
+
 /* Without CTL.ORACLE, or without an oracle in the device, nothing is looked at. */
 static void test_off(void)
 {
@@ -533,6 +560,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/oracle/both-sides", test_both_sides);
 	g_test_add_func("/oracle/history", test_history);
 	g_test_add_func("/oracle/overflow", test_overflow);
+	g_test_add_func("/oracle/before-wait", test_before_wait);
 	g_test_add_func("/oracle/off", test_off);
 	g_test_add_func("/oracle/absent-together", test_absent_together);
 	return g_test_run();
