@@ -22,9 +22,15 @@ static u64 mask_of(size_t len)
 /* ---- One alone ----------------------------------------------------------- */
 
 /* Words with guards on both sides, at the borders of pages too. */
-static const size_t offsets[] = { 64, 72, 4096 - 8,
-				  4096, PROBE_2M - 8, PROBE_2M,
-				  PROBE_2M + 4096 };
+static const size_t offsets[] = {
+	64,
+	72,
+	4096 - 8,
+	4096,
+	PROBE_2M - 8,
+	PROBE_2M,
+	PROBE_2M + 4096,
+};
 
 static void set_word(u8 *p, size_t len, u64 value)
 {
@@ -73,9 +79,14 @@ static void one_swap(struct dmirage *d, u8 *p, size_t len, size_t i)
 static const struct {
 	u64 is, summand;
 } sums[] = {
-	{ 1, 2 },	 { 0, 0 },	   { ALL_ONES, 1 },
-	{ 5, -6ull },	 { 0x7fffffff, 1 }, { 0xffffffff, 1 },
-	{ 0x12345678, 1ull << 32 },	   { 1ull << 63, 1ull << 63 },
+	{ 1, 2 },
+	{ 0, 0 },
+	{ ALL_ONES, 1 },
+	{ 5, -6ull },
+	{ 0x7fffffff, 1 },
+	{ 0xffffffff, 1 },
+	{ 0x12345678, 1ull << 32 },
+	{ 1ull << 63, 1ull << 63 },
 };
 
 static void one_sum(struct dmirage *d, u8 *p, size_t len, size_t i)
@@ -146,7 +157,9 @@ static void errors(int opcode)
 	static const u64 lengths[] = { 0, 1, 2, 3, 5, 7, 16, 4096,
 				       (1ull << 32) + 4, ALL_ONES };
 	struct probe_mem mem = get_mem(PROBE_KIND_4K, 3 * PROBE_4K);
-	struct dmirage_sqe good = { .opcode = (u8)opcode, .cookie = 3, .imm = 9, .len = 8 };
+	struct dmirage_sqe good = {
+		.opcode = (u8)opcode, .cookie = 3, .imm = 9, .len = 8,
+	};
 	struct dmirage *d = open_context();
 	u64 at = (uintptr_t)mem.addr;
 	struct dmirage_sqe sqe;
@@ -206,8 +219,8 @@ static void errors(int opcode)
 
 /* ---- All at once --------------------------------------------------------- */
 
-#define BATCH		32
-#define TEAM_MS		500
+#define BATCH	32
+#define TEAM_MS	500
 
 /**
  * struct team - processors and contexts that add to one word
@@ -231,17 +244,17 @@ static u64 cpu_load(const struct team *t)
 			     __atomic_load_n((u64 *)t->word, __ATOMIC_SEQ_CST);
 }
 
-static bool cpu_swap(const struct team *t, u64 old, u64 new)
+static bool cpu_swap(const struct team *t, u64 old, u64 value)
 {
 	u64 old8 = old;
 	u32 old4 = (u32)old;
 
 	if (t->len == 4)
 		return __atomic_compare_exchange_n((u32 *)t->word, &old4,
-						   (u32) new, false,
+						   (u32)value, false,
 						   __ATOMIC_SEQ_CST,
 						   __ATOMIC_SEQ_CST);
-	return __atomic_compare_exchange_n((u64 *)t->word, &old8, new, false,
+	return __atomic_compare_exchange_n((u64 *)t->word, &old8, value, false,
 					   __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
 
@@ -344,7 +357,7 @@ static void *device_main(void *arg)
 	return NULL;
 }
 
-/* @move: while it goes on, the memory is moved about. */
+/* @move: while it goes on, the memory is moved back and forth. */
 static void run_team(struct team *t, const struct probe_mem *mem,
 		     unsigned int cpus, unsigned int contexts, bool move)
 {

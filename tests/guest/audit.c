@@ -254,7 +254,8 @@ static void finds(int what)
 	}
 	/* They are still there, and a part is found as a part. */
 	EXPECT_EQ(audit_range(d, mem.addr + 3 * PROBE_4K, 2 * PROBE_4K)
-			  .violations, 4);
+			  .violations,
+		  4);
 	EXPECT_EQ(audit_range(d, mem.addr, PROBE_4K).violations, 0);
 }
 
@@ -373,7 +374,7 @@ static void other(int arg)
 
 /**
  * struct storm - changes, accesses and audits at the same time
- * @mem:   is moved about
+ * @mem:   is moved back and forth
  * @quick: small pages that get new frames and rights all the time; so many that
  *         an audit has some of them in its hands when they change
  */

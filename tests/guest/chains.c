@@ -470,7 +470,7 @@ static void open_and_moved(int arg)
 	expect_clean(other);
 }
 
-/* Chains over memory that is moved about. */
+/* Chains over memory that is moved back and forth. */
 struct mover {
 	struct scattered *s;
 	atomic_bool stop;
