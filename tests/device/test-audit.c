@@ -523,6 +523,97 @@ static void test_race_shared(void)
 	race("suspect-ms=1,audit-ms=1", DMIRAGE_CTL_MODE_SHARED, ORDER_4K);
 }
 
+/*
+ * The same, one at a time: while a look at a GiB is under way, which takes many
+ * ms since the process maps it by 4 KiB, it is taken back, by the book, a page in
+ * the middle gets another frame, and, if @again, everything is as it was before
+ * the look is over.
+ */
+static void take_back(struct context *c, enum dmirage_holder holder, bool again)
+{
+	const uint64_t pa = 0x140000000, va = VA & ~(PAGE_1G - 1), middle = va + PAGE_1G / 2;
+	struct device *d = c->d;
+	gint64 began, takes;
+	uint64_t answer;
+
+	mirror_map(c, va, pa, ORDER_1G, DMIRAGE_PTE_WRITE);
+	inv_asid(d, c->asid);
+	wait_done(d);
+	/* How long a look is. */
+	began = g_get_monotonic_time();
+	expect_audit(c, ALL, 1, 262144, 0);
+	takes = g_get_monotonic_time() - began;
+	if (holder != DMIRAGE_HELD_TABLE) {
+		run_ok(c, op_read(va, 8));
+		/* It is not in the table, so that its first look is the one meant. */
+		ram_set64(d, mirror_entry(c, va, 3), 0);
+	}
+	if (holder == DMIRAGE_HELD_LATCHED) {
+		hold(c, DMIRAGE_HOLD_TRANSLATED | DMIRAGE_HOLD_KEEP);
+		submit(c, op_read(va, 8));
+		hold_await(c);
+		inv_asid(d, c->asid);
+	}
+	answer = audit_send(d, c->asid, ALL, 0);
+	wait_for(ctx_status(c) & DMIRAGE_CTX_BUSY || ram64(d, answer + 8));
+	ram_set64(d, mirror_entry(c, va, 3), 0);
+	if (holder == DMIRAGE_HELD_LATCHED)
+		hold(c, DMIRAGE_HOLD_RELEASE);
+	inv_asid(d, c->asid);
+	wait_done(d);
+	cpu_map(c, middle, pa, ORDER_4K, X86_RW);
+	if (again) {
+		/* When the middle has been seen, and the end has not. */
+		g_usleep(takes * 3 / 4);
+		cpu_map(c, middle, pa + PAGE_1G / 2, ORDER_4K, X86_RW);
+		qtest_step(d->q, 1000);
+		mirror_map(c, va, pa, ORDER_1G, DMIRAGE_PTE_WRITE);
+		if (holder == DMIRAGE_HELD_LATCHED) {
+			g_assert_cmpuint(cqe_take(c).status, ==, DMIRAGE_ST_OK);
+			hold(c, DMIRAGE_HOLD_TRANSLATED | DMIRAGE_HOLD_KEEP);
+			submit(c, op_read(va, 8));
+			hold_await(c);
+		} else {
+			run_ok(c, op_read(va, 8));
+		}
+	}
+	g_assert_cmpuint(audit_take(d, answer).violations, ==, 0);
+	if (holder == DMIRAGE_HELD_LATCHED) {
+		hold(c, DMIRAGE_HOLD_RELEASE);
+		g_assert_cmpuint(cqe_take(c).status, ==, DMIRAGE_ST_OK);
+	}
+	cpu_map(c, middle, pa + PAGE_1G / 2, ORDER_4K, X86_RW);
+}
+
+static void test_taken_back(void)
+{
+	struct device *d = device_open(NULL);
+	struct context c = context_open_checked(d, 17);
+	const uint64_t va = VA & ~(PAGE_1G - 1);
+
+	hold_limit(&c, DMIRAGE_HOLD_LIMIT_MAX);
+	for (uint64_t at = 0; at < PAGE_1G; at += PAGE_4K)
+		cpu_map(&c, va + at, 0x140000000 + at, ORDER_4K, X86_RW);
+	for (unsigned int round = 0; round < 3; round++)
+		for (unsigned int holder = 0; holder < 3; holder++) {
+			take_back(&c, holder, false);
+			take_back(&c, holder, true);
+		}
+	g_assert_false(violation_ready(d));
+	/* A command for something else, in the middle of a look, hides nothing. */
+	inv_asid(d, 17);
+	mirror_map(&c, va, 0x140000000, ORDER_1G, DMIRAGE_PTE_WRITE);
+	cpu_map(&c, va, 0x100000000, ORDER_4K, X86_RW);
+	for (unsigned int round = 0; round < 3; round++) {
+		uint64_t answer = audit_send(d, 17, ALL, 0);
+
+		wait_for(ctx_status(&c) & DMIRAGE_CTX_BUSY || ram64(d, answer + 8));
+		inv_range(d, 17, 0, PAGE_4K);
+		g_assert_cmpuint(audit_take(d, answer).violations, ==, 1);
+	}
+	device_close(d);
+}
+
 /* --- tables without an end ---------------------------------------------------------------------------- */
 
 /* A table that leads to itself by @n of its entries. */
@@ -585,6 +676,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/audit/race", test_race);
 	g_test_add_func("/audit/race-large", test_race_large);
 	g_test_add_func("/audit/race-shared", test_race_shared);
+	g_test_add_func("/audit/taken-back", test_taken_back);
 	g_test_add_func("/audit/loop", test_loop);
 	return g_test_run();
 }
