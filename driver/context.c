@@ -418,9 +418,12 @@ int dmirage_ctx_setup(struct dmirage_ctx *ctx, struct dmirage_setup *setup)
 	    !is_power_of_2(setup->cq_entries) ||
 	    setup->cq_entries < 1u << DMIRAGE_RING_ORDER_MIN ||
 	    setup->cq_entries > max ||
-	    setup->flags ||
+	    setup->flags || setup->pidfd || setup->mem_fd ||
+	    setup->mode > DMIRAGE_MODE_SHARED || setup->reserved0 ||
 	    memchr_inv(setup->reserved, 0, sizeof(setup->reserved)))
 		return -EINVAL;
+	if (setup->mode != DMIRAGE_MODE_MIRROR)
+		return -EOPNOTSUPP;
 
 	mutex_lock(&ctx->life);
 	if (ctx->ended) {

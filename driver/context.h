@@ -74,19 +74,19 @@ enum dmirage_state {
 
 /**
  * enum dmirage_fault_mode - driver bugs to be put in, as negative controls
- * @DMIRAGE_MODE_NONE:             none
- * @DMIRAGE_MODE_INVAL_FIRST_PAGE: an MMU notifier looks at the first page of
+ * @DMIRAGE_FM_NONE:             none
+ * @DMIRAGE_FM_INVAL_FIRST_PAGE: an MMU notifier looks at the first page of
  *                                 the range only.  What lies beyond stays
  *                                 translated; a 2 MiB entry that is hit is
  *                                 split and loses its first page.  This is how
  *                                 a device with 4 KiB pages saw the kernel that
  *                                 369ea8242c0f corrected.
- * @DMIRAGE_MODES:                 number of values
+ * @DMIRAGE_FM_MAX:                 number of values
  */
 enum dmirage_fault_mode {
-	DMIRAGE_MODE_NONE,
-	DMIRAGE_MODE_INVAL_FIRST_PAGE,
-	DMIRAGE_MODES
+	DMIRAGE_FM_NONE,
+	DMIRAGE_FM_INVAL_FIRST_PAGE,
+	DMIRAGE_FM_MAX
 };
 
 /**
@@ -156,8 +156,8 @@ struct dmirage_audit_result {
  * @lock:       see below
  * @state:      enum dmirage_state; changes under @lock, and away from NEW under
  *              @life too
- * @mode:       enum dmirage_fault_mode; under @lock
- * @faulty:     @mode was ever set: entries may be stale; under @lock
+ * @fault_mode: enum dmirage_fault_mode; under @lock
+ * @faulty:     @fault_mode was ever set: entries may be stale; under @lock
  * @pt:         mirror table
  * @wait_value: value of the last WAIT command; under @lock
  * @intervals:  struct dmirage_interval by address >> DMIRAGE_INTERVAL_SHIFT;
@@ -250,7 +250,7 @@ struct dmirage_ctx {
 	 */
 	struct mutex lock;
 	enum dmirage_state state;
-	enum dmirage_fault_mode mode;
+	enum dmirage_fault_mode fault_mode;
 	bool faulty;
 	struct dmirage_pgtable pt;
 	u32 wait_value;

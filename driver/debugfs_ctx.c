@@ -36,9 +36,9 @@
 
 #include "context.h"
 
-static const char *const dmirage_mode_names[DMIRAGE_MODES] = {
-	[DMIRAGE_MODE_NONE] = "none",
-	[DMIRAGE_MODE_INVAL_FIRST_PAGE] = "inval-first-page",
+static const char *const dmirage_mode_names[DMIRAGE_FM_MAX] = {
+	[DMIRAGE_FM_NONE] = "none",
+	[DMIRAGE_FM_INVAL_FIRST_PAGE] = "inval-first-page",
 };
 
 static ssize_t dmirage_debugfs_write(struct file *file, const char __user *buf,
@@ -81,9 +81,9 @@ static ssize_t dmirage_debugfs_write(struct file *file, const char __user *buf,
 static int dmirage_mode_show(struct seq_file *m, void *unused)
 {
 	struct dmirage_ctx *ctx = m->private;
-	unsigned int i, mode = READ_ONCE(ctx->mode);
+	unsigned int i, mode = READ_ONCE(ctx->fault_mode);
 
-	for (i = 0; i < DMIRAGE_MODES; i++)
+	for (i = 0; i < DMIRAGE_FM_MAX; i++)
 		seq_printf(m, i == mode ? "%s[%s]" : "%s%s", i ? " " : "",
 			   dmirage_mode_names[i]);
 	seq_putc(m, '\n');
@@ -92,13 +92,13 @@ static int dmirage_mode_show(struct seq_file *m, void *unused)
 
 static int dmirage_mode_set(struct dmirage_ctx *ctx, char *word)
 {
-	int mode = match_string(dmirage_mode_names, DMIRAGE_MODES, word);
+	int mode = match_string(dmirage_mode_names, DMIRAGE_FM_MAX, word);
 
 	if (mode < 0)
 		return -EINVAL;
 	mutex_lock(&ctx->lock);
-	WRITE_ONCE(ctx->mode, mode);
-	if (mode != DMIRAGE_MODE_NONE)
+	WRITE_ONCE(ctx->fault_mode, mode);
+	if (mode != DMIRAGE_FM_NONE)
 		ctx->faulty = true;
 	mutex_unlock(&ctx->lock);
 	return 0;

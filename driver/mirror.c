@@ -109,7 +109,7 @@ static bool dmirage_invalidate(struct mmu_interval_notifier *notifier,
 	start = max(range->start, notifier->interval_tree.start) & PAGE_MASK;
 	last = min(range->end - 1, notifier->interval_tree.last) | ~PAGE_MASK;
 
-	if (ctx->mode == DMIRAGE_MODE_INVAL_FIRST_PAGE) {
+	if (ctx->fault_mode == DMIRAGE_FM_INVAL_FIRST_PAGE) {
 		unsigned long clip = range->start | ~PAGE_MASK;
 
 		if (clip < last) {
@@ -120,7 +120,7 @@ static bool dmirage_invalidate(struct mmu_interval_notifier *notifier,
 
 	if (start <= last)
 		dmirage_pt_clear(ctx, start, last,
-				 ctx->mode == DMIRAGE_MODE_INVAL_FIRST_PAGE,
+				 ctx->fault_mode == DMIRAGE_FM_INVAL_FIRST_PAGE,
 				 &gather);
 	trace_dmirage_invalidate(ctx->asid, range->start, range->end,
 				 range->event, may_sleep, gather.small,
@@ -411,7 +411,7 @@ static int dmirage_mirror_try(struct dmirage_ctx *ctx,
 	}
 
 	/* in a fault mode a 2 MiB entry may have to be split later */
-	small = !want->huge || READ_ONCE(ctx->mode) != DMIRAGE_MODE_NONE;
+	small = !want->huge || READ_ONCE(ctx->fault_mode) != DMIRAGE_FM_NONE;
 	block = dmirage_pt_prepare(ctx, want->va, small);
 	if (IS_ERR(block))
 		return PTR_ERR(block);

@@ -5,15 +5,22 @@
  * Concepts
  *
  *   /dev/dmirageN is one device.  Each open file has one context on it: an
- *   address space of the device that mirrors the address space of the process
- *   that opened the file.  DMIRAGE_IOC_SETUP gives the context its rings;
- *   after that, operations on the process's own virtual addresses go to the
- *   device through memory alone (struct dmirage_sqe and struct dmirage_cqe in
- *   dmirage_hw.h).
+ *   address space of the device that stands for the address space of a process,
+ *   as a rule the one that opened the file.  DMIRAGE_IOC_SETUP gives the context
+ *   its rings and its mode; after that, operations on the process's own virtual
+ *   addresses go to the device through memory alone (struct dmirage_sqe and
+ *   struct dmirage_cqe in dmirage_hw.h).
  *
- *   Any address that the process may read (or write) may be used, without
- *   registration.  The device translates on demand, and forgets when the
- *   kernel changes the mapping.
+ *   There are three modes:
+ *
+ *   - DMIRAGE_MODE_MIRROR: the device has a page table of its own, which the
+ *     driver fills when the device faults, and empties when the kernel changes
+ *     the process's.  Any address that the process may read (or write) may be
+ *     used, without registration; or, with DMIRAGE_SETUP_REGIONS, addresses in
+ *     regions only.
+ *   - DMIRAGE_MODE_PINNED: the same page table, filled with the pages of a
+ *     region when it is added.  They are pinned until it is removed.
+ *   - DMIRAGE_MODE_SHARED: the device walks the process's own page table.
  *
  *   A file works for the process that opened it: from another address space
  *   (a forked child, a receiver of the descriptor, the same process after
@@ -29,7 +36,7 @@
 #include <linux/types.h>
 
 /* Bumped when a caller built for an older version would be misled. */
-#define DMIRAGE_ABI_VERSION	2
+#define DMIRAGE_ABI_VERSION	3
 
 #define DMIRAGE_NO_ASID		(~0U)
 
@@ -68,11 +75,20 @@ struct dmirage_info {
 	__u64 reserved[5];
 };
 
+/* struct dmirage_setup.mode, and that of violations: DMIRAGE_CTL_MODE_* >> 4 */
+#define DMIRAGE_MODE_MIRROR	0
+#define DMIRAGE_MODE_PINNED	1
+#define DMIRAGE_MODE_SHARED	2
+
+/* struct dmirage_setup.flags */
+#define DMIRAGE_SETUP_REGIONS	(1U << 0)	/* mirror mode: by region */
+#define DMIRAGE_SETUP_ATTACH	(1U << 1)	/* another process's memory */
+
 /**
  * struct dmirage_setup - DMIRAGE_IOC_SETUP: start the context
  * @sq_entries:     (in) submission ring entries: a power of two, 2..ring_entries
  * @cq_entries:     (in) completion ring entries: likewise
- * @flags:          (in) 0
+ * @flags:          (in) DMIRAGE_SETUP_*
  * @asid:           (out) the context's number
  * @sq_offset:      (out) mmap() offset of the submission ring
  * @sq_bytes:       (out) length to map, whole pages; map shared, read-write
@@ -80,12 +96,28 @@ struct dmirage_info {
  * @cq_bytes:       (out) length to map; shared, read-only
  * @db_offset:      (out) mmap() offset of the doorbell page
  * @db_bytes:       (out) length to map; shared, writable
- * @reserved:       (in) 0
+ * @mode:           (in) DMIRAGE_MODE_*
+ * @pidfd:          (in) with DMIRAGE_SETUP_ATTACH, the process whose address
+ *                  space the operations are about; else 0
+ * @mem_fd:         (in) with DMIRAGE_SETUP_ATTACH, that process's /proc/PID/mem,
+ *                  open for reading and writing; else 0.  proc lets it be opened
+ *                  by who may ptrace the process (PTRACE_MODE_ATTACH), so it
+ *                  is the proof that the caller may do what the device will
+ * @reserved0, @reserved: (in) 0
  *
- * Once per file.  Errors: EBUSY already set up; EINVAL entries, flags or
- * reserved fields; ENOSPC no context left on the device; EOPNOTSUPP DMA
- * goes through bounce buffers on this machine, so nothing can be mirrored;
- * ENOMEM; EIO the device is broken; ENODEV it is gone.
+ * DMIRAGE_SETUP_REGIONS is for mirror mode; in pinned mode there is nothing
+ * but regions, and in shared mode there are none.
+ *
+ * With DMIRAGE_SETUP_ATTACH the file still works for its opener alone; what
+ * ends the context is the end of the other process's address space.
+ *
+ * Once per file.  Errors: EBUSY already set up; EINVAL entries, mode, flags or
+ * reserved fields; ENOSPC no context left on the device; EOPNOTSUPP the device
+ * lacks the mode; or the pinned mode of another process is asked for; or DMA
+ * goes through bounce buffers, or in shared mode is translated by an IOMMU, on
+ * this machine; EBADF @pidfd or @mem_fd is no such descriptor; EACCES @mem_fd
+ * is not of that process as it is now, or not open for writing; ESRCH that
+ * process has ended; ENOMEM; EIO the device is broken; ENODEV it is gone.
  */
 struct dmirage_setup {
 	__u32 sq_entries;
@@ -98,7 +130,143 @@ struct dmirage_setup {
 	__u64 cq_bytes;
 	__u64 db_offset;
 	__u64 db_bytes;
-	__u64 reserved[4];
+	__u32 mode;
+	__s32 pidfd;
+	__s32 mem_fd;
+	__u32 reserved0;
+	__u64 reserved[2];
+};
+
+/* struct dmirage_region.flags */
+#define DMIRAGE_REGION_WRITE	(1U << 0)	/* the device may write to it */
+
+/* A context has so many regions at most. */
+#define DMIRAGE_REGIONS_MAX	4096
+
+/**
+ * struct dmirage_region - DMIRAGE_IOC_REGION_ADD: let the device use a range
+ * @addr:     (in) first byte, a multiple of 4096
+ * @len:      (in) bytes, a multiple of 4096, not 0
+ * @flags:    (in) DMIRAGE_REGION_*
+ * @id:       (out) what DMIRAGE_IOC_REGION_REMOVE wants
+ * @reserved: (in) 0
+ *
+ * Mirror mode: nothing need be mapped there, now or ever; regions may overlap,
+ * and what one of them permits is permitted.  Pinned mode: all of it must be
+ * mapped (and writable, with DMIRAGE_REGION_WRITE), regions must not overlap,
+ * and its pages count against RLIMIT_MEMLOCK unless the caller has
+ * CAP_IPC_LOCK.
+ *
+ * Errors: EINVAL @addr, @len, flags, reserved fields, a range that wraps around
+ * or leaves the address space, or a context without regions (before SETUP, in
+ * shared mode, in mirror mode without DMIRAGE_SETUP_REGIONS); ENOSPC
+ * DMIRAGE_REGIONS_MAX; ENOMEM, in pinned mode also if RLIMIT_MEMLOCK does not
+ * permit it or the machine has not so much memory; ESRCH the address space has
+ * ended; EEXIST pinned: overlaps another region; EFAULT pinned: not all of it is
+ * mapped so; EOPNOTSUPP pinned: memory that cannot be pinned for long; EINTR;
+ * EIO; ENODEV.
+ */
+struct dmirage_region {
+	__u64 addr;
+	__u64 len;
+	__u32 flags;
+	__u32 id;
+	__u64 reserved[2];
+};
+
+/**
+ * struct dmirage_region_remove - DMIRAGE_IOC_REGION_REMOVE
+ * @id:        (in) of the region
+ * @reserved0: (in) 0
+ *
+ * When it returns the device has nothing of the region any more that no other
+ * region covers, and an operation on it will fail.
+ *
+ * Errors: ENOENT there is none; EINVAL reserved field, or a context without
+ * regions; EINTR; ENODEV.
+ */
+struct dmirage_region_remove {
+	__u32 id;
+	__u32 reserved0;
+};
+
+/* struct dmirage_prefetch.flags */
+#define DMIRAGE_PREFETCH_WRITE	(1U << 0)	/* for writing */
+#define DMIRAGE_PREFETCH_ASYNC	(1U << 1)	/* do not wait for it */
+
+/* A context has so many asynchronous prefetches under way at most. */
+#define DMIRAGE_PREFETCH_MAX	16
+
+/**
+ * struct dmirage_prefetch - DMIRAGE_IOC_PREFETCH: make translations in advance
+ * @addr:     (in) first byte
+ * @len:      (in) bytes, not 0
+ * @flags:    (in) DMIRAGE_PREFETCH_*
+ * @reserved0: (in) 0
+ * @done:     (out) bytes from @addr on that are translated now; 0 with
+ *            DMIRAGE_PREFETCH_ASYNC.  Also written on EFAULT, EPERM, EBUSY,
+ *            ENOMEM, EIO and EINTR, after which there may be more than 0
+ * @reserved: (in) 0
+ *
+ * Faults in what the process has not touched yet, as an access would.  It is
+ * advice: the kernel may take any of it back at once.  How an asynchronous one
+ * went is seen in the counters.
+ *
+ * Errors: EINVAL @len, flags, reserved fields, a range that wraps around;
+ * EOPNOTSUPP no mirror mode; EFAULT (nothing is mapped, or not in a region),
+ * EPERM (read-only), ESRCH, EBUSY, ENOMEM, EIO as an operation would fail;
+ * EAGAIN DMIRAGE_PREFETCH_MAX are under way; EINTR; ENODEV.
+ */
+struct dmirage_prefetch {
+	__u64 addr;
+	__u64 len;
+	__u32 flags;
+	__u32 reserved0;
+	__u64 done;
+	__u64 reserved[2];
+};
+
+/**
+ * struct dmirage_eventfd - DMIRAGE_IOC_EVENTFD: be told of completions
+ * @fd:        (in) an eventfd, in place of the one before; -1: none
+ * @reserved0: (in) 0
+ *
+ * It is signalled once when a completion is written after DMIRAGE_DB_CQ_ARM was
+ * (dmirage_hw.h), or at once if one that is not yet consumed was there.  It is
+ * also signalled when the device breaks or goes, so that nobody waits for ever.
+ *
+ * Errors: EBADF, EINVAL @fd is no eventfd; EINVAL reserved field, or before
+ * SETUP; EOPNOTSUPP the device has no completion interrupt; ENODEV.
+ */
+struct dmirage_eventfd {
+	__s32 fd;
+	__u32 reserved0;
+};
+
+/**
+ * struct dmirage_audit_range - DMIRAGE_IOC_AUDIT: compare all that the device
+ * holds of a range with the process's page table, without any DMA
+ * @addr:         (in) first byte
+ * @len:          (in) bytes, not 0; cut at the end of the address space
+ * @translations: (out) translations looked at
+ * @pages:        (out) 4 KiB pages compared
+ * @violations:   (out) stale ones among the translations; each is a record
+ *                for read(), too
+ * @reserved0, @reserved: (in) 0
+ *
+ * Errors: EINVAL @len, reserved fields, or before SETUP; EOPNOTSUPP the device
+ * has no audits; ECANCELED the context ended meanwhile, or there is too much to
+ * look at; EBUSY one that was given up goes on still; ETIMEDOUT this one is
+ * given up; EIO; EINTR; ENODEV.
+ */
+struct dmirage_audit_range {
+	__u64 addr;
+	__u64 len;
+	__u32 translations;
+	__u32 pages;
+	__u32 violations;
+	__u32 reserved0;
+	__u64 reserved[2];
 };
 
 /* struct dmirage_counters.scope */
@@ -133,6 +301,13 @@ struct dmirage_setup {
  * @suspects:       (out) oracle: found absent, looked at again
  * @violations:     (out) oracle: accesses through a stale translation (what
  *                  audits find is not in here)
+ * @mapped_1g:      (out) 1 GiB entries written to the mirror table
+ * @unmapped_1g:    (out) 1 GiB entries taken out of it
+ * @prefetches:     (out) prefetches done, or ended by an error
+ * @prefetch_errors: (out) of these, ended by an error
+ * @prefetched:     (out) bytes that these made translations for, or found some
+ * @intervals:      (out) now: MMU notifiers, each for 1 GiB or a region
+ * @pinned:         (out) now: 4 KiB pages pinned
  * @reserved:       (out) 0
  */
 struct dmirage_counters {
@@ -161,7 +336,14 @@ struct dmirage_counters {
 	__u64 checks;
 	__u64 suspects;
 	__u64 violations;
-	__u64 reserved[8];
+	__u64 mapped_1g;
+	__u64 unmapped_1g;
+	__u64 prefetches;
+	__u64 prefetch_errors;
+	__u64 prefetched;
+	__u64 intervals;
+	__u64 pinned;
+	__u64 reserved[1];
 };
 
 /**
@@ -196,7 +378,7 @@ struct dmirage_counters {
  *               made, or DMIRAGE_BY_AUDIT, an audit found the device holding a
  *               stale translation
  * @holder:      enum dmirage_holder: what holds it
- * @mode:        the context's mode: DMIRAGE_CTL_MODE_* >> 4
+ * @mode:        the context's mode: DMIRAGE_MODE_*
  * @reserved0, @reserved: 0
  *
  * read() fails with EINVAL for a buffer smaller than one record and with
@@ -238,11 +420,22 @@ struct dmirage_violation {
 #define DMIRAGE_IOC_INFO	_IOR(DMIRAGE_IOC_MAGIC, 0, struct dmirage_info)
 #define DMIRAGE_IOC_SETUP	_IOWR(DMIRAGE_IOC_MAGIC, 1, struct dmirage_setup)
 #define DMIRAGE_IOC_COUNTERS	_IOWR(DMIRAGE_IOC_MAGIC, 2, struct dmirage_counters)
+#define DMIRAGE_IOC_REGION_ADD	_IOWR(DMIRAGE_IOC_MAGIC, 3, struct dmirage_region)
+#define DMIRAGE_IOC_REGION_REMOVE \
+	_IOW(DMIRAGE_IOC_MAGIC, 4, struct dmirage_region_remove)
+#define DMIRAGE_IOC_PREFETCH	_IOWR(DMIRAGE_IOC_MAGIC, 5, struct dmirage_prefetch)
+#define DMIRAGE_IOC_EVENTFD	_IOW(DMIRAGE_IOC_MAGIC, 6, struct dmirage_eventfd)
+#define DMIRAGE_IOC_AUDIT	_IOWR(DMIRAGE_IOC_MAGIC, 7, struct dmirage_audit_range)
 
 #ifndef __ASSEMBLY__
 _Static_assert(sizeof(struct dmirage_info) == 128, "info is 128 bytes");
 _Static_assert(sizeof(struct dmirage_setup) == 96, "setup is 96 bytes");
 _Static_assert(sizeof(struct dmirage_counters) == 256, "counters are 256 bytes");
+_Static_assert(sizeof(struct dmirage_region) == 40, "region is 40 bytes");
+_Static_assert(sizeof(struct dmirage_region_remove) == 8, "8 bytes");
+_Static_assert(sizeof(struct dmirage_prefetch) == 48, "prefetch is 48 bytes");
+_Static_assert(sizeof(struct dmirage_eventfd) == 8, "eventfd is 8 bytes");
+_Static_assert(sizeof(struct dmirage_audit_range) == 48, "audit is 48 bytes");
 _Static_assert(sizeof(struct dmirage_violation) == 136, "violation is 136 bytes");
 #endif
 

@@ -675,7 +675,12 @@ static void setups(int arg)
 		{ .sq_entries = ~0u, .cq_entries = ~0u },
 		{ .sq_entries = 4, .cq_entries = 4, .flags = 1 },
 		{ .sq_entries = 4, .cq_entries = 4, .reserved = { 1 } },
-		{ .sq_entries = 4, .cq_entries = 4, .reserved = { 0, 0, 0, 1 } },
+		{ .sq_entries = 4, .cq_entries = 4, .reserved = { 0, 1 } },
+		{ .sq_entries = 4, .cq_entries = 4, .reserved0 = 1 },
+		{ .sq_entries = 4, .cq_entries = 4, .mode = 3 },
+		{ .sq_entries = 4, .cq_entries = 4, .flags = 1u << 2 },
+		{ .sq_entries = 4, .cq_entries = 4, .pidfd = 1 },
+		{ .sq_entries = 4, .cq_entries = 4, .mem_fd = 1 },
 	};
 	struct dmirage_setup s;
 	struct raw r;
