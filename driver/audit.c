@@ -63,21 +63,24 @@ static int dmirage_audit_ask(struct dmirage_ctx *ctx, u64 addr, u64 len,
  * @ctx:  the context; its ASID stays its own meanwhile
  * @addr: first address
  * @len:  bytes, not 0; cut at the end of the address space
+ * @result: filled in if this returns 0
  *
- * When this returns 0, ctx->audit is the result, and what was found is with the
- * context's readers.
+ * When this returns 0, ctx->audit is the result, too, and what was found is with
+ * the context's readers.
  *
- * Context: a debugfs handler, so the end of the context waits for it.  Takes
- * the life lock only for a moment: who wants counters should not have to wait.
+ * Context: a debugfs handler, so the end of the context waits for it; or an
+ * ioctl, so it is not closed, and the removal of the device, after which no ASID
+ * is given out, waits for query_lock.  Takes the life lock only for a moment:
+ * who wants counters should not have to wait.
  *
  * Return: 0; -EOPNOTSUPP the device has no audits; -ENODEV the context has
  * ended, or the device is gone; -ECANCELED the context ended meanwhile; -EBUSY
  * an audit that was given up is still going on; -ETIMEDOUT this one is; -EIO the
  * device is broken; -EINTR.
  */
-int dmirage_audit_run(struct dmirage_ctx *ctx, u64 addr, u64 len)
+int dmirage_audit_run(struct dmirage_ctx *ctx, u64 addr, u64 len,
+		      struct dmirage_audit_result *result)
 {
-	struct dmirage_audit_result result;
 	struct dmirage_dev *dd = ctx->dd;
 	bool mine;
 	int ret;
@@ -90,13 +93,13 @@ int dmirage_audit_run(struct dmirage_ctx *ctx, u64 addr, u64 len)
 	mutex_lock(&ctx->life);
 	mine = ctx->has_asid;
 	mutex_unlock(&ctx->life);
-	ret = mine ? dmirage_audit_ask(ctx, addr, len, &result) : -ENODEV;
+	ret = mine ? dmirage_audit_ask(ctx, addr, len, result) : -ENODEV;
 	mutex_unlock(&dd->query_lock);
 	if (ret)
 		return ret;
 
 	mutex_lock(&ctx->life);
-	ctx->audit = result;
+	ctx->audit = *result;
 	mutex_unlock(&ctx->life);
-	return result.cut ? -ECANCELED : 0;
+	return result->cut ? -ECANCELED : 0;
 }

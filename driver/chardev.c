@@ -14,7 +14,7 @@
 static int dmirage_check_caller(struct dmirage_ctx *ctx)
 {
 	/* the context has a reference, so that this is not a newer mm */
-	if (current->mm != ctx->mm)
+	if (current->mm != ctx->owner)
 		return -EPERM;
 	return READ_ONCE(ctx->dd->gone) ? -ENODEV : 0;
 }
@@ -133,8 +133,127 @@ static int dmirage_ioc_counters(struct dmirage_ctx *ctx, void __user *arg)
 		.checks = hw[DMIRAGE_CNT_ORACLE_CHECKS],
 		.suspects = hw[DMIRAGE_CNT_ORACLE_SUSPECTS],
 		.violations = hw[DMIRAGE_CNT_ORACLE_VIOLATIONS],
+		.mapped_1g = stats[DMIRAGE_STAT_MAPPED_1G],
+		.unmapped_1g = stats[DMIRAGE_STAT_UNMAPPED_1G],
+		.prefetches = stats[DMIRAGE_STAT_PREFETCHES],
+		.prefetch_errors = stats[DMIRAGE_STAT_PREFETCH_ERRORS],
+		.prefetched = stats[DMIRAGE_STAT_PREFETCHED],
+		.intervals = stats[DMIRAGE_STAT_INTERVALS],
+		.pinned = stats[DMIRAGE_STAT_PINNED],
 	};
 	return copy_to_user(arg, &c, sizeof(c)) ? -EFAULT : 0;
+}
+
+/*
+ * Was it set up?  Then its mode and its address space are for good.  The state
+ * leaves NEW for good, too, once DMIRAGE_IOC_SETUP has returned.
+ */
+static bool dmirage_is_set_up(struct dmirage_ctx *ctx)
+{
+	bool yes;
+
+	mutex_lock(&ctx->life);
+	yes = ctx->state != DMIRAGE_NEW;
+	mutex_unlock(&ctx->life);
+	return yes;
+}
+
+static int dmirage_ioc_region_add(struct dmirage_ctx *ctx, void __user *arg)
+{
+	struct dmirage_region r;
+	struct dmirage_mr *mr;
+	int ret;
+
+	if (copy_from_user(&r, arg, sizeof(r)))
+		return -EFAULT;
+	if (!r.len || !PAGE_ALIGNED(r.addr | r.len) ||
+	    r.addr + r.len < r.addr || (r.flags & ~DMIRAGE_REGION_WRITE) ||
+	    memchr_inv(r.reserved, 0, sizeof(r.reserved)) ||
+	    !dmirage_is_set_up(ctx) || !ctx->by_region ||
+	    r.addr + r.len > ctx->mm->task_size)
+		return -EINVAL;
+
+	mr = kzalloc(sizeof(*mr), GFP_KERNEL_ACCOUNT);
+	if (!mr)
+		return -ENOMEM;
+	mr->node.start = r.addr;
+	mr->node.last = r.addr + r.len - 1;
+	mr->write = r.flags & DMIRAGE_REGION_WRITE;
+
+	ret = mutex_lock_killable(&ctx->resolve_lock);
+	if (ret)
+		goto free_mr;
+	if (READ_ONCE(ctx->state) != DMIRAGE_LIVE)
+		ret = -ESRCH;
+	else
+		ret = dmirage_region_add(ctx, mr);
+	/* once the lock is free, anybody may remove it */
+	r.id = mr->id;
+	mutex_unlock(&ctx->resolve_lock);
+	if (ret)
+		goto free_mr;
+
+	if (!copy_to_user(arg, &r, sizeof(r)))
+		return 0;
+	mutex_lock(&ctx->resolve_lock);
+	dmirage_region_remove(ctx, r.id);
+	mutex_unlock(&ctx->resolve_lock);
+	return -EFAULT;
+
+free_mr:
+	kfree(mr);
+	return ret;
+}
+
+static int dmirage_ioc_region_remove(struct dmirage_ctx *ctx, void __user *arg)
+{
+	struct dmirage_region_remove r;
+	int ret;
+
+	if (copy_from_user(&r, arg, sizeof(r)))
+		return -EFAULT;
+	if (r.reserved0 || !dmirage_is_set_up(ctx) || !ctx->by_region)
+		return -EINVAL;
+	ret = mutex_lock_killable(&ctx->resolve_lock);
+	if (ret)
+		return ret;
+	ret = dmirage_region_remove(ctx, r.id);
+	mutex_unlock(&ctx->resolve_lock);
+	return ret;
+}
+
+static int dmirage_ioc_prefetch(struct dmirage_ctx *ctx, void __user *arg)
+{
+	struct dmirage_prefetch p;
+	int ret;
+
+	if (copy_from_user(&p, arg, sizeof(p)))
+		return -EFAULT;
+	if (!dmirage_is_set_up(ctx))
+		return -EINVAL;
+	ret = dmirage_prefetch(ctx, &p);
+	return copy_to_user(arg, &p, sizeof(p)) ? -EFAULT : ret;
+}
+
+static int dmirage_ioc_audit(struct dmirage_ctx *ctx, void __user *arg)
+{
+	struct dmirage_audit_result result;
+	struct dmirage_audit_range a;
+	int ret;
+
+	if (copy_from_user(&a, arg, sizeof(a)))
+		return -EFAULT;
+	if (!a.len || a.reserved0 ||
+	    memchr_inv(a.reserved, 0, sizeof(a.reserved)) ||
+	    !dmirage_is_set_up(ctx))
+		return -EINVAL;
+	ret = dmirage_audit_run(ctx, a.addr, a.len, &result);
+	if (ret)
+		return ret;
+	a.translations = result.translations;
+	a.pages = result.pages;
+	a.violations = result.violations;
+	return copy_to_user(arg, &a, sizeof(a)) ? -EFAULT : 0;
 }
 
 static long dmirage_ioctl(struct file *file, unsigned int cmd,
@@ -155,6 +274,14 @@ static long dmirage_ioctl(struct file *file, unsigned int cmd,
 		return dmirage_ioc_setup(ctx, uarg);
 	case DMIRAGE_IOC_COUNTERS:
 		return dmirage_ioc_counters(ctx, uarg);
+	case DMIRAGE_IOC_REGION_ADD:
+		return dmirage_ioc_region_add(ctx, uarg);
+	case DMIRAGE_IOC_REGION_REMOVE:
+		return dmirage_ioc_region_remove(ctx, uarg);
+	case DMIRAGE_IOC_PREFETCH:
+		return dmirage_ioc_prefetch(ctx, uarg);
+	case DMIRAGE_IOC_AUDIT:
+		return dmirage_ioc_audit(ctx, uarg);
 	default:
 		return -ENOTTY;
 	}
@@ -165,7 +292,7 @@ static ssize_t dmirage_read(struct file *file, char __user *buf, size_t count,
 {
 	struct dmirage_ctx *ctx = file->private_data;
 
-	if (current->mm != ctx->mm)
+	if (current->mm != ctx->owner)
 		return -EPERM;
 	return dmirage_violation_read(ctx, buf, count,
 				      file->f_flags & O_NONBLOCK);

@@ -21,6 +21,13 @@
 #define VM_SHADOW_STACK	VM_NONE
 #endif
 
+/* 6.6: what was called invalidate_range got its name and its proper callers */
+#if KERNEL_VERSION(6, 6, 0) <= LINUX_VERSION_CODE
+#define DMIRAGE_SECONDARY_TLB_OP	.arch_invalidate_secondary_tlbs
+#else
+#define DMIRAGE_SECONDARY_TLB_OP	.invalidate_range
+#endif
+
 /* 6.3: vm_flags became read-only */
 static inline void dmirage_vm_flags_set(struct vm_area_struct *vma,
 					unsigned long flags)

@@ -57,8 +57,17 @@ struct dmirage_ctx *dmirage_ctx_create(struct dmirage_dev *dd,
 	mutex_init(&ctx->lock);
 	dmirage_prime_lockdep(ctx);
 	xa_init(&ctx->pt.tables);
+	xa_init(&ctx->pt.spans);
 	xa_init(&ctx->pt.blocks);
+	mutex_init(&ctx->resolve_lock);
 	xa_init(&ctx->intervals);
+	ctx->regions = RB_ROOT_CACHED;
+	xa_init_flags(&ctx->region_ids, XA_FLAGS_ALLOC1);
+	INIT_DELAYED_WORK(&ctx->reap_work, dmirage_interval_reap_work);
+	spin_lock_init(&ctx->prefetch_lock);
+	INIT_LIST_HEAD(&ctx->prefetches);
+	INIT_WORK(&ctx->prefetch_work, dmirage_prefetch_work);
+	spin_lock_init(&ctx->sync_lock);
 	spin_lock_init(&ctx->fault_lock);
 	INIT_WORK(&ctx->fault_work, dmirage_fault_work);
 	dmirage_gate_init(&ctx->gate);
@@ -78,7 +87,9 @@ struct dmirage_ctx *dmirage_ctx_create(struct dmirage_dev *dd,
 	if (ret)
 		goto free_records;
 
-	ctx->mm = current->mm;
+	ctx->owner = current->mm;
+	mmgrab(ctx->owner);
+	ctx->mm = ctx->owner;
 	mmgrab(ctx->mm);
 
 	mutex_lock(&dd->lock);
@@ -94,6 +105,7 @@ struct dmirage_ctx *dmirage_ctx_create(struct dmirage_dev *dd,
 
 drop_mm:
 	mmdrop(ctx->mm);
+	mmdrop(ctx->owner);
 free_records:
 	kvfree(ctx->record_mem);
 free_ctx:
@@ -206,7 +218,8 @@ static void dmirage_asid_put(struct dmirage_ctx *ctx)
 
 	mutex_lock(&dd->lock);
 	for (i = 0; i < DMIRAGE_STAT_MAX; i++)
-		dd->totals[i] += atomic64_read(&ctx->stats[i]);
+		if (!dmirage_stat_is_now(i))
+			dd->totals[i] += atomic64_read(&ctx->stats[i]);
 	for (i = 0; i < DMIRAGE_CNT_MAX; i++)
 		dd->hw_totals[i] += ctx->hw_final[i];
 	dd->owner[ctx->asid] = NULL;
@@ -271,7 +284,7 @@ static int dmirage_ctx_enable(struct dmirage_ctx *ctx)
 {
 	struct dmirage_dev *dd = ctx->dd;
 	unsigned int ctl = dmirage_ctx_reg(ctx, DMIRAGE_CTX_CTL);
-	u32 val = DMIRAGE_CTL_ENABLE | DMIRAGE_CTL_MODE_MIRROR |
+	u32 val = DMIRAGE_CTL_ENABLE | ctx->mode << 4 |
 		  DMIRAGE_CTL_PT_LEVELS(ctx->pt.levels) |
 		  DMIRAGE_CTL_CPU_LEVELS(ctx->pt.levels);
 
@@ -316,7 +329,7 @@ static int dmirage_ctx_enable(struct dmirage_ctx *ctx)
  * time.
  *
  * Context: may sleep.  MMU notifier for the end of the address space, or the
- *          end of the context; in both cases the interval notifiers are still
+ *          end of the context; in both cases the notifiers (or pins) are still
  *          there, so the pages behind the entries are, too.
  */
 void dmirage_ctx_stop(struct dmirage_ctx *ctx)
@@ -351,6 +364,7 @@ void dmirage_ctx_stop(struct dmirage_ctx *ctx)
 		 */
 		dmirage_flush_asid(ctx);
 	}
+	dmirage_shared_off(ctx);
 	dmirage_pt_release(ctx, &gather);
 }
 
@@ -386,10 +400,15 @@ static void dmirage_ctx_shutdown(struct dmirage_ctx *ctx)
 		dmirage_violation_drain(dd);
 		dmirage_asid_show(dd, ctx->asid, NULL);
 		cancel_work_sync(&ctx->fault_work);
+		dmirage_prefetch_cancel(ctx);
+		cancel_delayed_work_sync(&ctx->reap_work);
 
 		dmirage_asid_put(ctx);
 		ctx->has_asid = false;
+		mutex_lock(&ctx->resolve_lock);
+		dmirage_pinned_remove_all(ctx);
 		dmirage_pt_free(ctx);
+		mutex_unlock(&ctx->resolve_lock);
 		mutex_lock(&ctx->map_lock);
 		ctx->db_pfn = 0;
 		dmirage_ring_free(dd, &ctx->sq);
@@ -397,6 +416,84 @@ static void dmirage_ctx_shutdown(struct dmirage_ctx *ctx)
 		mutex_unlock(&ctx->map_lock);
 	}
 	mutex_unlock(&ctx->life);
+}
+
+/* Is it what struct dmirage_setup permits? */
+static int dmirage_setup_check(const struct dmirage_dev *dd,
+			       const struct dmirage_setup *setup)
+{
+	static const u64 caps[] = {
+		[DMIRAGE_MODE_MIRROR] = DMIRAGE_CAP_MIRROR,
+		[DMIRAGE_MODE_PINNED] = DMIRAGE_CAP_PINNED,
+		[DMIRAGE_MODE_SHARED] = DMIRAGE_CAP_SHARED,
+	};
+	bool attach = setup->flags & DMIRAGE_SETUP_ATTACH;
+	u32 max = 1u << dd->ring_order;
+
+	if (!is_power_of_2(setup->sq_entries) ||
+	    setup->sq_entries < 1u << DMIRAGE_RING_ORDER_MIN ||
+	    setup->sq_entries > max ||
+	    !is_power_of_2(setup->cq_entries) ||
+	    setup->cq_entries < 1u << DMIRAGE_RING_ORDER_MIN ||
+	    setup->cq_entries > max ||
+	    setup->mode >= ARRAY_SIZE(caps) ||
+	    (setup->flags & ~(DMIRAGE_SETUP_REGIONS | DMIRAGE_SETUP_ATTACH)) ||
+	    ((setup->flags & DMIRAGE_SETUP_REGIONS) &&
+	     setup->mode != DMIRAGE_MODE_MIRROR) ||
+	    (!attach && (setup->pidfd || setup->mem_fd)) || setup->reserved0 ||
+	    memchr_inv(setup->reserved, 0, sizeof(setup->reserved)))
+		return -EINVAL;
+	if (!(dd->caps & caps[setup->mode]))
+		return -EOPNOTSUPP;
+	/* a pin counts against the limit of who asks for it, in his memory */
+	if (attach && setup->mode == DMIRAGE_MODE_PINNED)
+		return -EOPNOTSUPP;
+	return 0;
+}
+
+/*
+ * Whose address space, and how.  Nobody else looks at these before the context
+ * is LIVE, and they stay when set-up fails later: the next one sets them again.
+ */
+static int dmirage_ctx_bind(struct dmirage_ctx *ctx,
+			    const struct dmirage_setup *setup)
+{
+	struct mm_struct *mm = ctx->owner;
+
+	if (setup->flags & DMIRAGE_SETUP_ATTACH) {
+		mm = dmirage_attach(setup->pidfd, setup->mem_fd);
+		if (IS_ERR(mm))
+			return PTR_ERR(mm);
+	} else {
+		mmgrab(mm);
+	}
+	mmdrop(ctx->mm);
+	ctx->mm = mm;
+	ctx->mode = setup->mode;
+	ctx->by_region = setup->mode == DMIRAGE_MODE_PINNED ||
+			 (setup->flags & DMIRAGE_SETUP_REGIONS);
+	return 0;
+}
+
+/* What the device works with: an ASID, rings, tables.  Undone by the caller. */
+static int dmirage_ctx_supply(struct dmirage_ctx *ctx,
+			      const struct dmirage_setup *setup)
+{
+	struct dmirage_dev *dd = ctx->dd;
+	int ret;
+
+	ret = dmirage_ring_alloc(dd, &ctx->sq, setup->sq_entries,
+				 sizeof(struct dmirage_sqe));
+	if (ret)
+		return ret;
+	ret = dmirage_ring_alloc(dd, &ctx->cq, setup->cq_entries,
+				 sizeof(struct dmirage_cqe));
+	if (ret)
+		return ret;
+	ret = dmirage_pt_init(ctx);
+	if (ret)
+		return ret;
+	return ctx->mode == DMIRAGE_MODE_MIRROR ? 0 : dmirage_notifier_add(ctx);
 }
 
 /**
@@ -409,21 +506,11 @@ static void dmirage_ctx_shutdown(struct dmirage_ctx *ctx)
 int dmirage_ctx_setup(struct dmirage_ctx *ctx, struct dmirage_setup *setup)
 {
 	struct dmirage_dev *dd = ctx->dd;
-	u32 max = 1u << dd->ring_order;
 	int ret;
 
-	if (!is_power_of_2(setup->sq_entries) ||
-	    setup->sq_entries < 1u << DMIRAGE_RING_ORDER_MIN ||
-	    setup->sq_entries > max ||
-	    !is_power_of_2(setup->cq_entries) ||
-	    setup->cq_entries < 1u << DMIRAGE_RING_ORDER_MIN ||
-	    setup->cq_entries > max ||
-	    setup->flags || setup->pidfd || setup->mem_fd ||
-	    setup->mode > DMIRAGE_MODE_SHARED || setup->reserved0 ||
-	    memchr_inv(setup->reserved, 0, sizeof(setup->reserved)))
-		return -EINVAL;
-	if (setup->mode != DMIRAGE_MODE_MIRROR)
-		return -EOPNOTSUPP;
+	ret = dmirage_setup_check(dd, setup);
+	if (ret)
+		return ret;
 
 	mutex_lock(&ctx->life);
 	if (ctx->ended) {
@@ -435,29 +522,37 @@ int dmirage_ctx_setup(struct dmirage_ctx *ctx, struct dmirage_setup *setup)
 		goto unlock;
 	}
 
+	ret = dmirage_ctx_bind(ctx, setup);
+	if (ret)
+		goto unlock;
 	ret = dmirage_asid_get(ctx);
 	if (ret)
 		goto unlock;
-	ret = dmirage_ring_alloc(dd, &ctx->sq, setup->sq_entries,
-				 sizeof(struct dmirage_sqe));
+	ret = dmirage_ctx_supply(ctx, setup);
 	if (ret)
-		goto put_asid;
-	ret = dmirage_ring_alloc(dd, &ctx->cq, setup->cq_entries,
-				 sizeof(struct dmirage_cqe));
-	if (ret)
-		goto free_sq;
-	ret = dmirage_pt_init(ctx);
-	if (ret)
-		goto free_pt;	/* a failed store leaves nodes in an xarray */
+		goto undo;
 	ret = dmirage_ctx_enable(ctx);
 	if (ret)
-		goto free_pt;
+		goto undo;
 
-	/* no fault comes before there is a doorbell to ring */
-	ctx->has_asid = true;
+	/*
+	 * No fault comes before there is a doorbell to ring.  The notifier may
+	 * have been called for the end of another process's address space.
+	 */
 	mutex_lock(&ctx->lock);
-	WRITE_ONCE(ctx->state, DMIRAGE_LIVE);
+	if (ctx->state == DMIRAGE_NEW) {
+		WRITE_ONCE(ctx->state, DMIRAGE_LIVE);
+		if (ctx->mode == DMIRAGE_MODE_SHARED)
+			dmirage_shared_on(ctx);
+	} else {
+		ret = -ESRCH;
+	}
 	mutex_unlock(&ctx->lock);
+	if (ret) {
+		dmirage_writel(dd, dmirage_ctx_reg(ctx, DMIRAGE_CTX_CTL), 0);
+		goto undo;
+	}
+	ctx->has_asid = true;
 	dmirage_asid_show(dd, ctx->asid, ctx);
 	mutex_lock(&dd->lock);
 	dd->owner[ctx->asid] = ctx;
@@ -476,12 +571,13 @@ int dmirage_ctx_setup(struct dmirage_ctx *ctx, struct dmirage_setup *setup)
 	setup->db_bytes = DMIRAGE_PAGE;
 	goto unlock;
 
-free_pt:
+undo:
+	/* unregistering counts as an end */
+	dmirage_notifier_remove(ctx);
+	WRITE_ONCE(ctx->state, DMIRAGE_NEW);
 	dmirage_pt_free(ctx);
 	dmirage_ring_free(dd, &ctx->cq);
-free_sq:
 	dmirage_ring_free(dd, &ctx->sq);
-put_asid:
 	mutex_lock(&dd->lock);
 	clear_bit(ctx->asid, dd->asids);
 	mutex_unlock(&dd->lock);
@@ -503,8 +599,11 @@ void dmirage_ctx_close(struct dmirage_ctx *ctx)
 	mutex_unlock(&ctx->life);
 
 	dmirage_ctx_shutdown(ctx);
-	dmirage_mirror_remove(ctx);
+	dmirage_interval_remove_all(ctx);
+	dmirage_region_remove_all(ctx);
+	dmirage_notifier_remove(ctx);
 	mmdrop(ctx->mm);
+	mmdrop(ctx->owner);
 
 	mutex_lock(&dd->lock);
 	list_del(&ctx->node);

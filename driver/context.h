@@ -5,13 +5,17 @@
  * Concepts
  *
  *   A context is made by open() and bound to the address space of whoever
- *   calls it.  It is NEW until DMIRAGE_IOC_SETUP gives it an ASID and switches
- *   it on (LIVE).  It is DEAD as soon as the address space ends, the file is
+ *   calls it, its owner.  It is NEW until DMIRAGE_IOC_SETUP gives it an ASID and
+ *   a mode and switches it on (LIVE); set-up may also bind it to the address
+ *   space of another process, which the operations are then about.  It is DEAD as soon as the address space ends, the file is
  *   closed, or the device goes: the device then holds nothing for it and no
  *   entry will be made again.
  *
- *   The address space is mirrored whole.  MMU interval notifiers of 1 GiB are
- *   registered where the device faults, and stay until the file is closed.
+ *   In mirror mode, MMU interval notifiers are registered where the device
+ *   faults, or for each region (mirror.h).  In the other modes one classic MMU
+ *   notifier tells of the end of the address space and, in shared mode, of
+ *   flushes of secondary TLBs (shared.c).  What remains of them when the
+ *   context ends stays until the file is closed.
  *
  * How a context ends
  *
@@ -29,13 +33,14 @@
  *   2. gate closed, dmirage_ctx_stop();
  *   3. both queues emptied: entries of this owner get to this owner;
  *   4. out of dmirage_dev.ctx[]: no interrupt finds the context any more;
- *   5. fault work cancelled: it finds the context DEAD at the latest when it
- *      takes @lock, so it makes no entry after 2, and its answer goes to a
- *      fault that the device has forgotten;
- *   6. device counters read, tables freed, rings unmapped, ASID given back.
+ *   5. fault work, prefetches and the reaper of intervals cancelled: they find
+ *      the context DEAD at the latest when they take @lock, so they make no entry
+ *      after 2, and an answer goes to a fault that the device has forgotten;
+ *   6. device counters read, pins undone, tables freed, rings unmapped, ASID
+ *      given back.
  *
- *   release() then removes the interval notifiers, which sleeps until running
- *   callbacks are over (they find no entries), and drops the address space.
+ *   release() then removes the notifiers, which sleeps until running callbacks
+ *   are over (they find no entries), and drops the address space.
  *
  * Locks.  See device.h for their order.
  */
@@ -46,13 +51,17 @@
 #include <linux/kfifo.h>
 #include <linux/kref.h>
 #include <linux/list.h>
+#include <linux/mmu_notifier.h>
 #include <linux/mutex.h>
+#include <linux/rbtree.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
 
 #include "device.h"
+#include "fault_mode.h"
 #include "gate.h"
+#include "mirror.h"
 #include "pgtable.h"
 
 struct address_space;
@@ -70,23 +79,6 @@ enum dmirage_state {
 	DMIRAGE_NEW,
 	DMIRAGE_LIVE,
 	DMIRAGE_DEAD,
-};
-
-/**
- * enum dmirage_fault_mode - driver bugs to be put in, as negative controls
- * @DMIRAGE_FM_NONE:             none
- * @DMIRAGE_FM_INVAL_FIRST_PAGE: an MMU notifier looks at the first page of
- *                                 the range only.  What lies beyond stays
- *                                 translated; a 2 MiB entry that is hit is
- *                                 split and loses its first page.  This is how
- *                                 a device with 4 KiB pages saw the kernel that
- *                                 369ea8242c0f corrected.
- * @DMIRAGE_FM_MAX:                 number of values
- */
-enum dmirage_fault_mode {
-	DMIRAGE_FM_NONE,
-	DMIRAGE_FM_INVAL_FIRST_PAGE,
-	DMIRAGE_FM_MAX
 };
 
 /**
@@ -138,8 +130,12 @@ struct dmirage_audit_result {
  * struct dmirage_ctx - a context
  * @ref:        one for the file; removal takes another while it looks
  * @dd:         the device; referenced
- * @mm:         the address space; mmgrab()bed.  Its page tables are gone when
- *              its last user has gone, its top-level table is not
+ * @owner:      the address space that the file works for; mmgrab()bed
+ * @mm:         the address space that the operations are about; mmgrab()bed.
+ *              @owner until set-up, then for good.  Its page tables are gone
+ *              when its last user has gone, its top-level table is not
+ * @mode:       DMIRAGE_MODE_*; set by set-up before the context is LIVE
+ * @by_region:  only regions may be used; likewise
  * @node:       in dmirage_dev.files or .ended
  * @life:       see below
  * @mapping:    address space of the file's inode, to take back mappings of the
@@ -160,9 +156,23 @@ struct dmirage_audit_result {
  * @faulty:     @fault_mode was ever set: entries may be stale; under @lock
  * @pt:         mirror table
  * @wait_value: value of the last WAIT command; under @lock
- * @intervals:  struct dmirage_interval by address >> DMIRAGE_INTERVAL_SHIFT;
- *              changed by the fault work, and by release() after that
- * @pfns:       page-table snapshot of the fault work
+ * @resolve_lock: see below
+ * @intervals:  struct dmirage_interval by address >> DMIRAGE_SPAN_SHIFT; under
+ *              @resolve_lock, and release()'s after that
+ * @regions:    struct dmirage_mr by range; likewise
+ * @region_ids: struct dmirage_mr by number; likewise
+ * @region_count: how many; likewise
+ * @pfns:       page-table snapshot; under @resolve_lock
+ * @reap_work:  drops intervals that nothing is mapped through
+ * @prefetch_lock: guards @prefetches and @prefetching
+ * @prefetches: struct dmirage_prefetch_job under way and to come
+ * @prefetching: how many
+ * @prefetch_work: does them
+ * @notifier:   shared and pinned mode; see shared.c
+ * @notified:   it is registered.  Under @life, and release()'s after that
+ * @sync_lock:  guards @sync_on, and the two SYNC registers as a pair.  Taken in
+ *              callbacks under page-table locks
+ * @sync_on:    shared mode: the device may hold something
  * @fault_lock: guards @faults, @fault_in and @fault_out
  * @faults:     open faults that the work has not taken yet, a ring
  * @fault_in:   how many have come
@@ -180,7 +190,10 @@ struct dmirage_audit_result {
 struct dmirage_ctx {
 	struct kref ref;
 	struct dmirage_dev *dd;
+	struct mm_struct *owner;
 	struct mm_struct *mm;
+	u32 mode;
+	bool by_region;
 	struct list_head node;
 
 	/*
@@ -255,8 +268,36 @@ struct dmirage_ctx {
 	struct dmirage_pgtable pt;
 	u32 wait_value;
 
+	/*
+	 * Held by who makes entries, for one fault at a time: the fault work, a
+	 * prefetch, a region that is being added.  It makes them one; so tables
+	 * are made, and a snapshot is taken, by one at a time.  And it keeps
+	 * what they work through: intervals and regions are removed by who holds
+	 * it, and so are, at the end, the tables.  A resolver that comes after
+	 * that finds the context not LIVE before it looks at them.
+	 *
+	 * It is not for taking entries out.  Notifiers do not take it (only the
+	 * end of an address space whose pages are pinned does, shared.c), for it
+	 * is held over the reading of the process's page table, which allocates,
+	 * and takes mmap_lock.
+	 */
+	struct mutex resolve_lock;
 	struct xarray intervals;
+	struct rb_root_cached regions;
+	struct xarray region_ids;
+	unsigned int region_count;
 	unsigned long pfns[DMIRAGE_BLOCK_PAGES];
+	struct delayed_work reap_work;
+
+	spinlock_t prefetch_lock;	/* see above */
+	struct list_head prefetches;
+	unsigned int prefetching;
+	struct work_struct prefetch_work;
+
+	struct mmu_notifier notifier;
+	bool notified;
+	spinlock_t sync_lock;		/* see above */
+	bool sync_on;
 
 	/*
 	 * Between the interrupt thread, which adds to @faults and queues the
@@ -290,6 +331,13 @@ static inline void dmirage_count(struct dmirage_ctx *ctx,
 				 enum dmirage_stat stat, u64 n)
 {
 	atomic64_add(n, &ctx->stats[stat]);
+}
+
+/* For counters of what is there now. */
+static inline void dmirage_uncount(struct dmirage_ctx *ctx,
+				   enum dmirage_stat stat, u64 n)
+{
+	atomic64_sub(n, &ctx->stats[stat]);
 }
 
 static inline unsigned int dmirage_ctx_reg(struct dmirage_ctx *ctx,
@@ -327,13 +375,31 @@ void dmirage_flush_range(struct dmirage_ctx *ctx, unsigned long first,
 			 unsigned long last, bool may_sleep);
 void dmirage_flush_asid(struct dmirage_ctx *ctx);
 
-/* mirror.c */
-int dmirage_mirror_fault(struct dmirage_ctx *ctx, unsigned long va, u64 len,
-			 bool write);
-void dmirage_mirror_remove(struct dmirage_ctx *ctx);
+/* pinned.c */
+int dmirage_pinned_add(struct dmirage_ctx *ctx, struct dmirage_mr *mr);
+void dmirage_pinned_remove(struct dmirage_ctx *ctx,
+			   struct dmirage_mr *mr);
+void dmirage_pinned_remove_all(struct dmirage_ctx *ctx);
+int dmirage_pinned_fault(struct dmirage_ctx *ctx, unsigned long va, bool write);
+
+/* shared.c */
+int dmirage_notifier_add(struct dmirage_ctx *ctx);
+void dmirage_notifier_remove(struct dmirage_ctx *ctx);
+void dmirage_shared_on(struct dmirage_ctx *ctx);
+void dmirage_shared_off(struct dmirage_ctx *ctx);
+int dmirage_shared_fault(struct dmirage_ctx *ctx, unsigned long va, bool write);
+
+/* prefetch.c */
+int dmirage_prefetch(struct dmirage_ctx *ctx, struct dmirage_prefetch *p);
+void dmirage_prefetch_work(struct work_struct *work);
+void dmirage_prefetch_cancel(struct dmirage_ctx *ctx);
+
+/* attach.c */
+struct mm_struct *dmirage_attach(int pidfd, int mem_fd);
 
 /* audit.c */
-int dmirage_audit_run(struct dmirage_ctx *ctx, u64 addr, u64 len);
+int dmirage_audit_run(struct dmirage_ctx *ctx, u64 addr, u64 len,
+		      struct dmirage_audit_result *result);
 
 /* debugfs_ctx.c */
 void dmirage_debugfs_add_ctx(struct dmirage_ctx *ctx);

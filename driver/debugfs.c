@@ -4,6 +4,8 @@
  *
  *   counters       name and value, a line each: all contexts there have been
  *   registers      name and value, a line each
+ *   fault_modes    what can be written to a context's fault_mode: name and
+ *                  meaning, a line each
  *   iotlb          what is in the IOTLB, a line each (debugfs_iotlb.c)
  *   ctx<asid>/     files of a context (debugfs_ctx.c)
  */
@@ -29,6 +31,13 @@ static const char *const dmirage_stat_names[DMIRAGE_STAT_MAX] = {
 	[DMIRAGE_STAT_FLUSHES_ELIDED] = "flushes_elided",
 	[DMIRAGE_STAT_INVAL_REFUSED] = "inval_refused",
 	[DMIRAGE_STAT_RECORDS_LOST] = "records_lost",
+	[DMIRAGE_STAT_MAPPED_1G] = "mapped_1g",
+	[DMIRAGE_STAT_UNMAPPED_1G] = "unmapped_1g",
+	[DMIRAGE_STAT_PREFETCHES] = "prefetches",
+	[DMIRAGE_STAT_PREFETCH_ERRORS] = "prefetch_errors",
+	[DMIRAGE_STAT_PREFETCHED] = "prefetched_bytes",
+	[DMIRAGE_STAT_INTERVALS] = "intervals",
+	[DMIRAGE_STAT_PINNED] = "pinned",
 	[DMIRAGE_STAT_LEFT_STALE] = "left_stale",
 	[DMIRAGE_STAT_SPLIT_FAILED] = "split_failed",
 };
@@ -80,6 +89,17 @@ static int dmirage_dev_counters_show(struct seq_file *m, void *unused)
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(dmirage_dev_counters);
+
+static int dmirage_fault_modes_show(struct seq_file *m, void *unused)
+{
+	unsigned int i;
+
+	for (i = 0; i < DMIRAGE_FM_MAX; i++)
+		seq_printf(m, "%-24s %s\n", dmirage_fault_modes[i].name,
+			   dmirage_fault_modes[i].text);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(dmirage_fault_modes);
 
 struct dmirage_reg_name {
 	const char *name;
@@ -172,6 +192,8 @@ void dmirage_debugfs_add_dev(struct dmirage_dev *dd)
 			    &dmirage_dev_counters_fops);
 	debugfs_create_file("registers", 0400, dd->dir, dd,
 			    &dmirage_registers_fops);
+	debugfs_create_file("fault_modes", 0400, dd->dir, dd,
+			    &dmirage_fault_modes_fops);
 	debugfs_create_file("iotlb", 0400, dd->dir, dd, &dmirage_iotlb_fops);
 }
 

@@ -4,7 +4,7 @@
  *
  *   counters       name and value, a line each
  *   fault_mode     the names of all modes, the one in force in brackets; write
- *                  a name
+ *                  a name (fault_mode.h)
  *   hold           where the device is stopped.  The first line is "none",
  *                  "armed" or "held"; then "flush-held", if a flush is; then
  *                  "armed" with the points, if there are any.  Write points,
@@ -35,11 +35,6 @@
 #include <linux/uaccess.h>
 
 #include "context.h"
-
-static const char *const dmirage_mode_names[DMIRAGE_FM_MAX] = {
-	[DMIRAGE_FM_NONE] = "none",
-	[DMIRAGE_FM_INVAL_FIRST_PAGE] = "inval-first-page",
-};
 
 static ssize_t dmirage_debugfs_write(struct file *file, const char __user *buf,
 				     size_t count,
@@ -85,17 +80,18 @@ static int dmirage_mode_show(struct seq_file *m, void *unused)
 
 	for (i = 0; i < DMIRAGE_FM_MAX; i++)
 		seq_printf(m, i == mode ? "%s[%s]" : "%s%s", i ? " " : "",
-			   dmirage_mode_names[i]);
+			   dmirage_fault_modes[i].name);
 	seq_putc(m, '\n');
 	return 0;
 }
 
 static int dmirage_mode_set(struct dmirage_ctx *ctx, char *word)
 {
-	int mode = match_string(dmirage_mode_names, DMIRAGE_FM_MAX, word);
+	unsigned int mode = 0;
 
-	if (mode < 0)
-		return -EINVAL;
+	while (strcmp(word, dmirage_fault_modes[mode].name))
+		if (++mode == DMIRAGE_FM_MAX)
+			return -EINVAL;
 	mutex_lock(&ctx->lock);
 	WRITE_ONCE(ctx->fault_mode, mode);
 	if (mode != DMIRAGE_FM_NONE)
@@ -282,6 +278,7 @@ static int dmirage_audit_show(struct seq_file *m, void *unused)
 
 static int dmirage_audit_set(struct dmirage_ctx *ctx, char *text)
 {
+	struct dmirage_audit_result result;
 	u64 addr = 0, len = U64_MAX;
 	char *word;
 
@@ -291,7 +288,7 @@ static int dmirage_audit_set(struct dmirage_ctx *ctx, char *text)
 		    kstrtou64(skip_spaces(text), 0, &len) || !len)
 			return -EINVAL;
 	}
-	return dmirage_audit_run(ctx, addr, len);
+	return dmirage_audit_run(ctx, addr, len, &result);
 }
 
 DMIRAGE_DEBUGFS_WORD(dmirage_audit);

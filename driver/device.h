@@ -28,9 +28,11 @@
  *   dmirage_ctx.life       mutex      set-up and end of a context
  *   dmirage_dev.lock       mutex      ASIDs, list of contexts, totals, @gone
  *   dmirage_queue.lock     mutex      emptying a queue (fault, violation)
+ *   dmirage_ctx.resolve_lock mutex    making entries; intervals and regions
  *   mmap_lock
  *   dmirage_ctx.map_lock   mutex      what user space may map
  *   dmirage_ctx.lock       mutex      the mirror table; taken in MMU notifiers
+ *   dmirage_ctx.sync_lock  spinlock   shared mode; taken under page-table locks
  *   dmirage_dev.ctx_lock   spinlock   ASID to context
  *   dmirage_dev.iq_lock    spinlock   posting of invalidation commands
  *   dmirage_ctx.rec_lock, dmirage_ctx.fault_lock, dmirage_gate.lock: innermost
@@ -88,6 +90,14 @@ enum dmirage_stat {
 	DMIRAGE_STAT_FLUSHES_ELIDED,
 	DMIRAGE_STAT_INVAL_REFUSED,
 	DMIRAGE_STAT_RECORDS_LOST,
+	DMIRAGE_STAT_MAPPED_1G,
+	DMIRAGE_STAT_UNMAPPED_1G,
+	DMIRAGE_STAT_PREFETCHES,
+	DMIRAGE_STAT_PREFETCH_ERRORS,
+	DMIRAGE_STAT_PREFETCHED,
+	/* what is there now, and belongs to no total of what has ended */
+	DMIRAGE_STAT_INTERVALS,
+	DMIRAGE_STAT_PINNED,
 	DMIRAGE_STAT_ABI,
 	/* fault mode: entries left behind that should have been taken out */
 	DMIRAGE_STAT_LEFT_STALE = DMIRAGE_STAT_ABI,
@@ -95,6 +105,11 @@ enum dmirage_stat {
 	DMIRAGE_STAT_SPLIT_FAILED,
 	DMIRAGE_STAT_MAX
 };
+
+static inline bool dmirage_stat_is_now(enum dmirage_stat stat)
+{
+	return stat == DMIRAGE_STAT_INTERVALS || stat == DMIRAGE_STAT_PINNED;
+}
 
 /**
  * struct dmirage_queue - a queue in memory shared with the device

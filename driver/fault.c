@@ -10,6 +10,7 @@
 #include <linux/interrupt.h>
 
 #include "context.h"
+#include "trace.h"
 
 static void dmirage_fault_hand_over(struct dmirage_dev *dd,
 				    const struct dmirage_fqe *fqe)
@@ -97,6 +98,26 @@ static bool dmirage_fault_take(struct dmirage_ctx *ctx,
 	return found;
 }
 
+static int dmirage_fault_by_mode(struct dmirage_ctx *ctx,
+				 const struct dmirage_fault *fault)
+{
+	unsigned long next;
+	int ret;
+
+	switch (ctx->mode) {
+	case DMIRAGE_MODE_MIRROR:
+		mutex_lock(&ctx->resolve_lock);
+		ret = dmirage_mirror_fault(ctx, fault->addr, fault->len,
+					   fault->write, &next);
+		mutex_unlock(&ctx->resolve_lock);
+		return ret;
+	case DMIRAGE_MODE_PINNED:
+		return dmirage_pinned_fault(ctx, fault->addr, fault->write);
+	default:
+		return dmirage_shared_fault(ctx, fault->addr, fault->write);
+	}
+}
+
 static void dmirage_fault_resolve(struct dmirage_ctx *ctx,
 				  const struct dmirage_fault *fault)
 {
@@ -104,7 +125,9 @@ static void dmirage_fault_resolve(struct dmirage_ctx *ctx,
 	int ret;
 
 	dmirage_count(ctx, DMIRAGE_STAT_FAULTS, 1);
-	ret = dmirage_mirror_fault(ctx, fault->addr, fault->len, fault->write);
+	ret = dmirage_fault_by_mode(ctx, fault);
+	trace_dmirage_fault(ctx->asid, fault->addr, fault->len, fault->write,
+			    ret);
 	if (ret) {
 		dmirage_count(ctx, DMIRAGE_STAT_FAULT_ERRORS, 1);
 		code = -ret;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Mirroring a process: MMU interval notifiers, and the making of entries.
+ * Mirroring a process: the making of entries.
  *
  * The argument why this is right is with dmirage_ctx.lock in context.h and, in
  * prose, in docs/coherence.md.
@@ -13,14 +13,9 @@
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
 #include <linux/sched/mm.h>
-#include <linux/slab.h>
 
 #include "compat.h"
 #include "context.h"
-#include "trace.h"
-
-#define DMIRAGE_INTERVAL_SHIFT	30
-#define DMIRAGE_INTERVAL_SIZE	BIT(DMIRAGE_INTERVAL_SHIFT)
 
 /*
  * How long a fault competes with invalidations of the same interval before it
@@ -31,192 +26,31 @@
 #define DMIRAGE_FAULT_LIMIT_MS	2000
 
 /**
- * struct dmirage_interval - an MMU notifier for a part of the address space
- * @notifier: of DMIRAGE_INTERVAL_SIZE bytes
- * @ctx:      whose
- */
-struct dmirage_interval {
-	struct mmu_interval_notifier notifier;
-	struct dmirage_ctx *ctx;
-};
-
-/**
  * struct dmirage_want - what a fault wants, and what was found
  * @va:     page of the fault
  * @pages:  4 KiB pages wanted from there on, within the block
  * @write:  for writing
- * @no_huge: a 2 MiB entry has been tried, and could not be made
  * @seq:    sequence number before the process's page table was read
- * @huge:   the process maps the whole block by one entry
+ * @limit:  log2 of the largest entry that has not been tried in vain
+ * @shift:  log2 of the largest entry that the process's page table permits
+ * @next:   first address behind the entries that there are now
  */
 struct dmirage_want {
 	unsigned long va;
 	unsigned long pages;
 	bool write;
-	bool no_huge;
 	unsigned long seq;
-	bool huge;
+	unsigned int limit;
+	unsigned int shift;
+	unsigned long next;
 };
-
-/*
- * Called when the process's page table is about to change (range_start), for
- * each interval that the range touches.  When it has returned, the device holds
- * nothing for the range and uses nothing of it.  See mn_itree_invalidate() and
- * mn_itree_release() in mm/mmu_notifier.c.
- *
- * If the notifier may not sleep (oom_kill.c), polling the device is still
- * allowed: the device needs nothing that sleeps, least of all memory, to finish
- * a chunk of DMA and a WAIT, and the poll has a limit.
- */
-static bool dmirage_invalidate(struct mmu_interval_notifier *notifier,
-			       const struct mmu_notifier_range *range,
-			       unsigned long cur_seq)
-{
-	struct dmirage_interval *interval =
-		container_of(notifier, struct dmirage_interval, notifier);
-	struct dmirage_ctx *ctx = interval->ctx;
-	struct dmirage_gather gather = DMIRAGE_GATHER_INIT;
-	bool may_sleep = mmu_notifier_range_blockable(range);
-	unsigned long start, last;
-
-	dmirage_count(ctx, DMIRAGE_STAT_INVALIDATIONS, 1);
-
-	if (may_sleep) {
-		dmirage_gate_pass(&ctx->gate, DMIRAGE_GATE_INVAL_BEGIN,
-				  range->start, range->end - 1);
-		mutex_lock(&ctx->lock);
-	} else if (!mutex_trylock(&ctx->lock)) {
-		dmirage_count(ctx, DMIRAGE_STAT_INVAL_REFUSED, 1);
-		return false;
-	}
-	mmu_interval_set_seq(notifier, cur_seq);
-
-	if (range->event == MMU_NOTIFY_RELEASE) {
-		/* exit_mmap(): always blockable, once for all addresses */
-		dmirage_ctx_stop(ctx);
-		goto unlock;
-	}
-	if (ctx->state != DMIRAGE_LIVE) {
-		/* ended: no entries, and the tables may be gone */
-		dmirage_count(ctx, DMIRAGE_STAT_FLUSHES_ELIDED, 1);
-		goto unlock;
-	}
-
-	/*
-	 * The end may be unaligned and as high as ULONG_MAX (clear_refs);
-	 * inclusive ends do not overflow.
-	 */
-	start = max(range->start, notifier->interval_tree.start) & PAGE_MASK;
-	last = min(range->end - 1, notifier->interval_tree.last) | ~PAGE_MASK;
-
-	if (ctx->fault_mode == DMIRAGE_FM_INVAL_FIRST_PAGE) {
-		unsigned long clip = range->start | ~PAGE_MASK;
-
-		if (clip < last) {
-			dmirage_pt_mark_stale(ctx, max(start, clip + 1), last);
-			last = clip;
-		}
-	}
-
-	if (start <= last)
-		dmirage_pt_clear(ctx, start, last,
-				 ctx->fault_mode == DMIRAGE_FM_INVAL_FIRST_PAGE,
-				 &gather);
-	trace_dmirage_invalidate(ctx->asid, range->start, range->end,
-				 range->event, may_sleep, gather.small,
-				 gather.huge);
-
-	if (dmirage_gather_empty(&gather)) {
-		/*
-		 * Nothing of this was in the table, so nothing of it is in the
-		 * IOTLB, and no access uses it: entries leave the table only
-		 * with a flush that is awaited before the lock is let go.
-		 */
-		dmirage_count(ctx, DMIRAGE_STAT_FLUSHES_ELIDED, 1);
-		goto unlock;
-	}
-
-	if (may_sleep)
-		dmirage_gate_pass(&ctx->gate, DMIRAGE_GATE_INVAL_CLEARED,
-				  range->start, range->end - 1);
-	dmirage_flush_range(ctx, gather.first, gather.last, may_sleep);
-	dmirage_count(ctx, DMIRAGE_STAT_FLUSHES, 1);
-	dmirage_pt_release(ctx, &gather);
-
-unlock:
-	mutex_unlock(&ctx->lock);
-	return true;
-}
-
-static const struct mmu_interval_notifier_ops dmirage_interval_ops = {
-	.invalidate = dmirage_invalidate,
-};
-
-/* The interval over @va.  Context: fault work, with a user of the mm. */
-static struct dmirage_interval *dmirage_interval_get(struct dmirage_ctx *ctx,
-						     unsigned long va)
-{
-	unsigned long index = va >> DMIRAGE_INTERVAL_SHIFT;
-	struct dmirage_interval *interval;
-	int ret;
-
-	interval = xa_load(&ctx->intervals, index);
-	if (interval)
-		return interval;
-
-	interval = kzalloc(sizeof(*interval), GFP_KERNEL_ACCOUNT);
-	if (!interval)
-		return ERR_PTR(-ENOMEM);
-	interval->ctx = ctx;
-
-	ret = xa_reserve(&ctx->intervals, index, GFP_KERNEL);
-	if (ret)
-		goto free_interval;
-
-	/* takes mmap_lock for the first notifier of the mm */
-	ret = mmu_interval_notifier_insert(&interval->notifier, ctx->mm,
-					   index << DMIRAGE_INTERVAL_SHIFT,
-					   DMIRAGE_INTERVAL_SIZE,
-					   &dmirage_interval_ops);
-	if (ret)
-		goto release_slot;
-
-	/* cannot fail: the slot is there */
-	xa_store(&ctx->intervals, index, interval, GFP_KERNEL);
-	return interval;
-
-release_slot:
-	xa_release(&ctx->intervals, index);
-free_interval:
-	kfree(interval);
-	return ERR_PTR(ret);
-}
-
-/**
- * dmirage_mirror_remove - remove the notifiers
- * @ctx: a context that has ended
- *
- * Context: the fault work is cancelled.  Sleeps until running notifiers are
- *          over, so it must not be called under a lock that they take.
- */
-void dmirage_mirror_remove(struct dmirage_ctx *ctx)
-{
-	struct dmirage_interval *interval;
-	unsigned long index;
-
-	xa_for_each(&ctx->intervals, index, interval) {
-		mmu_interval_notifier_remove(&interval->notifier);
-		kfree(interval);
-	}
-	xa_destroy(&ctx->intervals);
-}
 
 /*
  * What hmm_range_fault() would let through but a device must not have.  The
  * rest is its business: -EFAULT for VM_IO, VM_PFNMAP and mappings that are not
  * readable, -EPERM for a write to a mapping that is not writable.
  */
-static int dmirage_check_vma(struct vm_area_struct *vma, bool write)
+int dmirage_check_vma(struct vm_area_struct *vma, bool write)
 {
 	if (!vma)
 		return -EFAULT;
@@ -227,6 +61,43 @@ static int dmirage_check_vma(struct vm_area_struct *vma, bool write)
 	if (write && (vma->vm_flags & VM_SHADOW_STACK))
 		return -EFAULT;
 	return 0;
+}
+
+/*
+ * The largest entry that the process's page table, the VMA, the interval and the
+ * device permit: one entry of theirs, and wholly inside.
+ */
+static void dmirage_choose_shift(struct dmirage_ctx *ctx,
+				 const struct dmirage_interval *interval,
+				 const struct vm_area_struct *vma,
+				 struct dmirage_want *want)
+{
+	static const struct {
+		unsigned int shift;
+		u64 cap;
+	} sizes[] = {
+		{ DMIRAGE_SPAN_SHIFT, DMIRAGE_CAP_PAGE_1G },
+		{ DMIRAGE_BLOCK_SHIFT, DMIRAGE_CAP_PAGE_2M },
+	};
+	unsigned long first = max(vma->vm_start,
+				  interval->notifier.interval_tree.start);
+	unsigned long last = min(vma->vm_end - 1,
+				 interval->notifier.interval_tree.last);
+	unsigned int order = hmm_pfn_to_map_order(ctx->pfns[0]);
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		unsigned long base = ALIGN_DOWN(want->va, BIT(sizes[i].shift));
+
+		if (sizes[i].shift <= want->limit &&
+		    sizes[i].shift - PAGE_SHIFT <= order &&
+		    (ctx->dd->caps & sizes[i].cap) && base >= first &&
+		    base + BIT(sizes[i].shift) - 1 <= last) {
+			want->shift = sizes[i].shift;
+			return;
+		}
+	}
+	want->shift = PAGE_SHIFT;
 }
 
 /*
@@ -245,7 +116,6 @@ static int dmirage_snapshot(struct dmirage_ctx *ctx,
 			    struct dmirage_interval *interval,
 			    struct dmirage_want *want)
 {
-	unsigned long block = ALIGN_DOWN(want->va, DMIRAGE_BLOCK_SIZE);
 	struct hmm_range range = {
 		.notifier = &interval->notifier,
 		.notifier_seq = want->seq,
@@ -256,7 +126,6 @@ static int dmirage_snapshot(struct dmirage_ctx *ctx,
 	};
 	struct mm_struct *mm = ctx->mm;
 	struct vm_area_struct *vma;
-	unsigned int order;
 	int ret;
 
 	if (want->write)
@@ -271,16 +140,13 @@ static int dmirage_snapshot(struct dmirage_ctx *ctx,
 	if (ret)
 		goto unlock;
 
-	order = hmm_pfn_to_map_order(ctx->pfns[0]);
-	want->huge = order >= DMIRAGE_BLOCK_SHIFT - PAGE_SHIFT &&
-		     vma->vm_start <= block &&
-		     vma->vm_end >= block + DMIRAGE_BLOCK_SIZE &&
-		     (ctx->dd->caps & DMIRAGE_CAP_PAGE_2M) && !want->no_huge;
-	if (want->huge)
+	dmirage_choose_shift(ctx, interval, vma, want);
+	if (want->shift > PAGE_SHIFT)
 		goto unlock;
 
 	range.start = range.end;
-	range.end = min(want->va + want->pages * PAGE_SIZE, vma->vm_end);
+	range.end = min3(want->va + want->pages * PAGE_SIZE, vma->vm_end,
+			 interval->notifier.interval_tree.last + 1);
 	range.hmm_pfns++;
 	if (range.start < range.end && hmm_range_fault(&range) == -EBUSY)
 		ret = -EBUSY;
@@ -291,28 +157,47 @@ unlock:
 }
 
 /*
- * Is an entry in the way of the one to be made at want->va?  Never, but for a
- * fault mode: what is in the table is what the process has (see
- * dmirage_ctx.lock), so it could only be the same.
+ * There is an entry for want->va already.  What is in the table is what the
+ * process has (see dmirage_ctx.lock), so it is right, and what it may lack is
+ * the permission to write.  There are three ways on:
+ *
+ * - It is of the size that is wanted now: it is made, or upgraded, in place.
+ * - It is smaller, since the process's page table had small entries when it was
+ *   made and got a large one without a notifier (MADV_COLLAPSE has one; a fault
+ *   that fills a hole in a page table need not): stay with that size.
+ * - It is larger: a region for reading holds more than one for writing does.  It
+ *   goes.
+ *
+ * A fault mode may have left one for another page: it goes, too.
+ *
+ * Return: the entry's size; 0 if there is none, or none any more.
  */
-static bool dmirage_in_the_way(const struct dmirage_block *block,
-			       const struct dmirage_want *want,
-			       unsigned long pfn)
+static unsigned int dmirage_settle(struct dmirage_ctx *ctx,
+				   const struct dmirage_slot *slot,
+				   const struct dmirage_want *want,
+				   unsigned long pfn)
 {
-	unsigned int i = want->va >> PAGE_SHIFT & (DMIRAGE_BLOCK_PAGES - 1);
-	const struct dmirage_shadow *shadow;
+	struct dmirage_gather gather = DMIRAGE_GATHER_INIT;
+	unsigned int shift;
+	struct dmirage_shadow *shadow;
+	unsigned long has;
 
-	if (want->huge) {
-		shadow = &block->huge;
-		pfn -= i;
-	} else {
-		if (dmirage_shadow_valid(&block->huge))
-			return true;
-		shadow = &block->small[i];
-	}
-	return dmirage_shadow_valid(shadow) &&
-	       (dmirage_shadow_pfn(shadow) != pfn ||
-		(shadow->phys & DMIRAGE_SH_STALE));
+	shadow = dmirage_pt_find(ctx, slot, want->va, &shift);
+	if (!shadow)
+		return 0;
+	has = dmirage_shadow_pfn(shadow) +
+	      ((want->va & (BIT(shift) - 1)) >> PAGE_SHIFT);
+	if (has == pfn && !(shadow->phys & DMIRAGE_SH_STALE) &&
+	    (shift <= want->shift || !want->write ||
+	     (shadow->phys & DMIRAGE_SH_WRITE)))
+		return shift;
+
+	WARN_ON_ONCE(!ctx->faulty && !ctx->by_region);
+	dmirage_pt_clear(ctx, want->va, want->va + PAGE_SIZE - 1, false,
+			 &gather);
+	dmirage_flush_range(ctx, gather.first, gather.last, true);
+	dmirage_pt_release(ctx, &gather);
+	return 0;
 }
 
 /*
@@ -323,13 +208,12 @@ static bool dmirage_in_the_way(const struct dmirage_block *block,
  * process's entry has it; never to a read fault, even if the process could
  * write: it would be marked dirty for nothing.
  */
-static int dmirage_commit(struct dmirage_ctx *ctx, struct dmirage_block *block,
+static int dmirage_commit(struct dmirage_ctx *ctx, struct dmirage_slot *slot,
 			  struct dmirage_want *want)
 {
-	unsigned int i = want->va >> PAGE_SHIFT & (DMIRAGE_BLOCK_PAGES - 1);
-	unsigned long n, pages = want->pages, va = want->va;
+	unsigned long n, pfn, pages = want->pages;
 	unsigned long need = HMM_PFN_VALID;
-	unsigned long pfn;
+	unsigned int has, shift;
 	int ret;
 
 	lockdep_assert_held(&ctx->lock);
@@ -340,37 +224,44 @@ static int dmirage_commit(struct dmirage_ctx *ctx, struct dmirage_block *block,
 		return -EFAULT;
 	pfn = page_to_pfn(hmm_pfn_to_page(ctx->pfns[0]));
 
-	if (want->huge && block->live) {
-		/* the block is in use by the page: stay with that */
-		want->huge = false;
+	has = dmirage_settle(ctx, slot, want, pfn);
+	if (has > slot->shift) {
+		/* a larger one, with all the rights that are wanted */
+		want->next = ALIGN_DOWN(want->va, BIT(has)) + BIT(has);
+		return 0;
+	}
+	shift = min(slot->shift, dmirage_pt_room(slot));
+	if (shift < slot->shift) {
 		pages = 1;
+		/* there are smaller ones around; where they are is not known */
+		if (slot->shift == DMIRAGE_SPAN_SHIFT || !slot->block->pte) {
+			want->limit = shift;
+			return -EAGAIN;
+		}
+		slot->shift = shift;
 	}
 
-	if (dmirage_in_the_way(block, want, pfn)) {
-		struct dmirage_gather gather = DMIRAGE_GATHER_INIT;
-
-		WARN_ON_ONCE(!ctx->faulty);
-		dmirage_pt_clear(ctx, va, va + PAGE_SIZE - 1, false, &gather);
-		dmirage_flush_range(ctx, gather.first, gather.last, true);
-		dmirage_pt_release(ctx, &gather);
-	}
-
-	if (want->huge) {
-		ret = dmirage_pt_map_huge(ctx, block, va - i * PAGE_SIZE,
-					  pfn - i, want->write);
+	if (shift > PAGE_SHIFT) {
+		slot->va = ALIGN_DOWN(want->va, BIT(shift));
+		pfn -= (want->va - slot->va) >> PAGE_SHIFT;
+		ret = dmirage_pt_map(ctx, slot, pfn, want->write);
+		want->next = slot->va + BIT(shift);
 		if (!ret)
 			return 0;
-		/* tables for small entries have to be made: once more */
-		want->no_huge = true;
+		/* tables for smaller ones have to be made: once more */
+		want->limit = shift - 9;
 		return -EAGAIN;
 	}
 
-	for (n = 0; n < pages; n++, va += PAGE_SIZE) {
-		const struct dmirage_shadow *shadow = &block->small[i + n];
+	want->next = want->va;
+	for (n = 0; n < pages; n++) {
+		struct dmirage_shadow *shadow;
 
+		slot->va = want->va + n * PAGE_SIZE;
 		if ((ctx->pfns[n] & need) != need)
 			continue;
 		pfn = page_to_pfn(hmm_pfn_to_page(ctx->pfns[n]));
+		shadow = dmirage_pt_shadow(slot);
 		/* not asked for now: a fault mode's stale entry stays */
 		if (n && dmirage_shadow_valid(shadow) &&
 		    (dmirage_shadow_pfn(shadow) != pfn ||
@@ -378,9 +269,11 @@ static int dmirage_commit(struct dmirage_ctx *ctx, struct dmirage_block *block,
 			WARN_ON_ONCE(!ctx->faulty);
 			continue;
 		}
-		ret = dmirage_pt_map_small(ctx, block, va, pfn, want->write);
+		ret = dmirage_pt_map(ctx, slot, pfn, want->write);
 		if (ret)
 			return n ? 0 : ret;
+		if (want->next == slot->va)
+			want->next += PAGE_SIZE;
 	}
 	return 0;
 }
@@ -390,8 +283,7 @@ static int dmirage_mirror_try(struct dmirage_ctx *ctx,
 			      struct dmirage_interval *interval,
 			      struct dmirage_want *want)
 {
-	struct dmirage_block *block;
-	bool small;
+	struct dmirage_slot slot = { .va = want->va };
 	int ret;
 
 	want->seq = mmu_interval_read_begin(&interval->notifier);
@@ -411,10 +303,11 @@ static int dmirage_mirror_try(struct dmirage_ctx *ctx,
 	}
 
 	/* in a fault mode a 2 MiB entry may have to be split later */
-	small = !want->huge || READ_ONCE(ctx->fault_mode) != DMIRAGE_FM_NONE;
-	block = dmirage_pt_prepare(ctx, want->va, small);
-	if (IS_ERR(block))
-		return PTR_ERR(block);
+	slot.shift = want->shift;
+	ret = dmirage_pt_prepare(ctx, &slot,
+				 READ_ONCE(ctx->fault_mode) != DMIRAGE_FM_NONE);
+	if (ret)
+		return ret;
 
 	mutex_lock(&ctx->lock);
 	if (ctx->state != DMIRAGE_LIVE)
@@ -422,7 +315,7 @@ static int dmirage_mirror_try(struct dmirage_ctx *ctx,
 	else if (mmu_interval_read_retry(&interval->notifier, want->seq))
 		ret = -EAGAIN;
 	else
-		ret = dmirage_commit(ctx, block, want);
+		ret = dmirage_commit(ctx, &slot, want);
 	mutex_unlock(&ctx->lock);
 	return ret;
 }
@@ -433,16 +326,18 @@ static int dmirage_mirror_try(struct dmirage_ctx *ctx,
  * @va:    address that the device has no (writable) entry for
  * @len:   how many bytes it will want from there on
  * @write: for writing
+ * @next:  on success, the address behind the entries that there are from @va on
  *
  * Entries are made for @va and, as far as they can be had without ado, for the
  * rest of @len in the same 2 MiB.
  *
- * Context: fault work.  Sleeps, allocates, takes mmap_lock.
+ * Context: under resolve_lock.  Sleeps, allocates, takes mmap_lock.
  * Return: 0, or what the operation is to fail with:
- * -EFAULT:     nothing is mapped there, or what cannot be mirrored (kernel
+ * -EFAULT:     it is in no region, nothing is mapped there, or what cannot be
+ *              mirrored (kernel
  *              address, no read permission, VM_IO, VM_PFNMAP, secret memory,
  *              past the end of a file, waiting for a userfaultfd)
- * -EPERM:      a write to a mapping that is read-only
+ * -EPERM:      a write to a mapping, or region, that is read-only
  * -ESRCH:      the address space has ended
  * -EBUSY:      the mapping does not stop changing
  * -ENOMEM:     no memory for tables
@@ -450,13 +345,18 @@ static int dmirage_mirror_try(struct dmirage_ctx *ctx,
  * -EOPNOTSUPP: it would go through a bounce buffer
  */
 int dmirage_mirror_fault(struct dmirage_ctx *ctx, unsigned long va, u64 len,
-			 bool write)
+			 bool write, unsigned long *next)
 {
 	unsigned long limit = jiffies + msecs_to_jiffies(DMIRAGE_FAULT_LIMIT_MS);
 	unsigned long block_end = ALIGN_DOWN(va, DMIRAGE_BLOCK_SIZE) +
 				  DMIRAGE_BLOCK_SIZE;
-	struct dmirage_want want = { .va = va & PAGE_MASK, .write = write };
+	struct dmirage_want want = {
+		.va = va & PAGE_MASK,
+		.write = write,
+		.limit = DMIRAGE_SPAN_SHIFT,
+	};
 	struct dmirage_interval *interval;
+	struct dmirage_mr *mr;
 	unsigned int tries = 0;
 	int ret;
 
@@ -471,10 +371,17 @@ int dmirage_mirror_fault(struct dmirage_ctx *ctx, unsigned long va, u64 len,
 	if (!mmget_not_zero(ctx->mm))
 		return -ESRCH;
 
-	interval = dmirage_interval_get(ctx, va);
-	if (IS_ERR(interval)) {
-		ret = PTR_ERR(interval);
-		goto put_mm;
+	if (ctx->by_region) {
+		mr = dmirage_region_find(ctx, va, write);
+		ret = PTR_ERR_OR_ZERO(mr);
+		if (ret)
+			goto put_mm;
+		interval = &mr->interval;
+	} else {
+		interval = dmirage_interval_get(ctx, va);
+		ret = PTR_ERR_OR_ZERO(interval);
+		if (ret)
+			goto put_mm;
 	}
 
 	for (;;) {
@@ -495,6 +402,6 @@ put_mm:
 	 * is fine, but here it would take its time before the fault is answered.
 	 */
 	mmput_async(ctx->mm);
-	trace_dmirage_fault(ctx->asid, va, len, write, tries, ret);
+	*next = want.next;
 	return ret;
 }

@@ -98,14 +98,16 @@ static void dmirage_block_free_tables(struct dmirage_ctx *ctx, __le64 *pte,
  * dmirage_pt_free - free all tables
  * @ctx: a context that has ended and holds no entry
  *
- * Context: nobody else uses the tables: the fault work is cancelled, the device
- *          has forgotten the root, and MMU notifiers that come after the state
- *          became DEAD leave them alone.  No lock, since freeing may sleep.
+ * Context: nobody else uses the tables: the caller has resolve_lock (or set up
+ *          the context just now), the device has forgotten the root, and MMU
+ *          notifiers that come after the state became DEAD leave them alone.
+ *          Not the lock, since freeing may sleep.
  */
 void dmirage_pt_free(struct dmirage_ctx *ctx)
 {
 	struct dmirage_block *block;
 	struct dmirage_table *table;
+	struct dmirage_span *span;
 	unsigned long index;
 
 	xa_for_each(&ctx->pt.blocks, index, block) {
@@ -114,6 +116,10 @@ void dmirage_pt_free(struct dmirage_ctx *ctx)
 		kfree(block);
 	}
 	xa_destroy(&ctx->pt.blocks);
+
+	xa_for_each(&ctx->pt.spans, index, span)
+		kfree(span);
+	xa_destroy(&ctx->pt.spans);
 
 	xa_for_each(&ctx->pt.tables, index, table) {
 		dma_free_coherent(ctx->dd->dev, DMIRAGE_PAGE, table->hw,
@@ -158,66 +164,200 @@ static int dmirage_block_add_small(struct dmirage_ctx *ctx,
 	return 0;
 }
 
-/**
- * dmirage_pt_prepare - make the tables that an entry will need
- * @ctx:   the context
- * @va:    where the entry will be
- * @small: it will be one of 4 KiB
- *
- * What is linked into the tree here leads to no entry, so it may be seen by the
- * device at any time, and needs no lock.
- *
- * Context: fault work.  May sleep and reclaim memory.
- * Return: the block of @va, or an ERR_PTR.
- */
-struct dmirage_block *dmirage_pt_prepare(struct dmirage_ctx *ctx,
-					 unsigned long va, bool small)
+/* The span over @va, and the tables of level 3 and above, made if need be. */
+static struct dmirage_span *dmirage_span_get(struct dmirage_ctx *ctx,
+					     unsigned long va)
 {
+	unsigned long index = va >> DMIRAGE_SPAN_SHIFT;
 	struct dmirage_pgtable *pt = &ctx->pt;
 	struct dmirage_table *table, *child;
-	struct dmirage_block *block;
+	struct dmirage_span *span;
 	unsigned int level, i;
 	__le64 entry;
 	int ret;
 
-	block = xa_load(&pt->blocks, va >> DMIRAGE_BLOCK_SHIFT);
-	if (!block) {
-		table = dmirage_table_get(ctx, pt->levels, 0);
-		if (IS_ERR(table))
-			return ERR_CAST(table);
+	span = xa_load(&pt->spans, index);
+	if (span)
+		return span;
 
-		for (level = pt->levels; level > 2; level--) {
-			child = dmirage_table_get(ctx, level - 1, va);
-			if (IS_ERR(child))
-				return ERR_CAST(child);
-			i = va >> dmirage_level_shift(level) & 511;
-			entry = cpu_to_le64(child->dma | DMIRAGE_PTE_VALID);
-			if (table->hw[i] != entry) {
-				/* the table is all zeroes before it is seen */
-				dma_wmb();
-				WRITE_ONCE(table->hw[i], entry);
-			}
-			table = child;
+	table = dmirage_table_get(ctx, pt->levels, 0);
+	if (IS_ERR(table))
+		return ERR_CAST(table);
+	for (level = pt->levels; level > 3; level--) {
+		child = dmirage_table_get(ctx, level - 1, va);
+		if (IS_ERR(child))
+			return ERR_CAST(child);
+		i = va >> dmirage_level_shift(level) & 511;
+		entry = cpu_to_le64(child->dma | DMIRAGE_PTE_VALID);
+		if (table->hw[i] != entry) {
+			/* the table is all zeroes before it is seen */
+			dma_wmb();
+			WRITE_ONCE(table->hw[i], entry);
 		}
-
-		block = kzalloc(sizeof(*block), GFP_KERNEL_ACCOUNT);
-		if (!block)
-			return ERR_PTR(-ENOMEM);
-		block->pde = &table->hw[va >> DMIRAGE_BLOCK_SHIFT & 511];
-		ret = xa_err(xa_store(&pt->blocks, va >> DMIRAGE_BLOCK_SHIFT,
-				      block, GFP_KERNEL));
-		if (ret) {
-			kfree(block);
-			return ERR_PTR(ret);
-		}
+		table = child;
 	}
 
-	if (small && !READ_ONCE(block->pte)) {
-		ret = dmirage_block_add_small(ctx, block);
-		if (ret)
-			return ERR_PTR(ret);
+	span = kzalloc(sizeof(*span), GFP_KERNEL_ACCOUNT);
+	if (!span)
+		return ERR_PTR(-ENOMEM);
+	span->pud = &table->hw[index & 511];
+	ret = xa_err(xa_store(&pt->spans, index, span, GFP_KERNEL));
+	if (ret) {
+		kfree(span);
+		return ERR_PTR(ret);
+	}
+	return span;
+}
+
+/* The block over @va, which is in @span, made if need be. */
+static struct dmirage_block *dmirage_block_get(struct dmirage_ctx *ctx,
+					       struct dmirage_span *span,
+					       unsigned long va)
+{
+	unsigned long index = va >> DMIRAGE_BLOCK_SHIFT;
+	struct dmirage_table *table;
+	struct dmirage_block *block;
+	int ret;
+
+	block = xa_load(&ctx->pt.blocks, index);
+	if (block)
+		return block;
+
+	table = dmirage_table_get(ctx, 2, va);
+	if (IS_ERR(table))
+		return ERR_CAST(table);
+	if (!span->table) {
+		mutex_lock(&ctx->lock);
+		span->table = cpu_to_le64(table->dma | DMIRAGE_PTE_VALID);
+		mutex_unlock(&ctx->lock);
+	}
+
+	block = kzalloc(sizeof(*block), GFP_KERNEL_ACCOUNT);
+	if (!block)
+		return ERR_PTR(-ENOMEM);
+	block->span = span;
+	block->pde = &table->hw[index & 511];
+	ret = xa_err(xa_store(&ctx->pt.blocks, index, block, GFP_KERNEL));
+	if (ret) {
+		kfree(block);
+		return ERR_PTR(ret);
 	}
 	return block;
+}
+
+/**
+ * dmirage_pt_prepare - make the tables that an entry will need
+ * @ctx:   the context
+ * @slot:  where the entry will be: @va and @shift; the rest is filled in
+ * @small: entries of 4 KiB may be needed in its block, whatever @slot->shift
+ *
+ * What is linked into the tree here leads to no entry, so it may be seen by the
+ * device at any time, and needs no lock.  From level 3 on down, where a leaf may
+ * be instead, dmirage_pt_map() links.
+ *
+ * Context: under resolve_lock.  May sleep and reclaim memory.
+ * Return: 0 or -ENOMEM.
+ */
+int dmirage_pt_prepare(struct dmirage_ctx *ctx, struct dmirage_slot *slot,
+		       bool small)
+{
+	lockdep_assert_held(&ctx->resolve_lock);
+
+	slot->block = NULL;
+	slot->span = dmirage_span_get(ctx, slot->va);
+	if (IS_ERR(slot->span))
+		return PTR_ERR(slot->span);
+	if (slot->shift == DMIRAGE_SPAN_SHIFT)
+		return 0;
+
+	slot->block = dmirage_block_get(ctx, slot->span, slot->va);
+	if (IS_ERR(slot->block))
+		return PTR_ERR(slot->block);
+	if ((small || slot->shift == PAGE_SHIFT) &&
+	    !READ_ONCE(slot->block->pte))
+		return dmirage_block_add_small(ctx, slot->block);
+	return 0;
+}
+
+static unsigned int dmirage_small_index(unsigned long va)
+{
+	return va >> PAGE_SHIFT & (DMIRAGE_BLOCK_PAGES - 1);
+}
+
+/**
+ * dmirage_pt_shadow - the shadow of the entry at a prepared slot
+ * @slot: the slot
+ */
+struct dmirage_shadow *dmirage_pt_shadow(const struct dmirage_slot *slot)
+{
+	if (slot->shift == DMIRAGE_SPAN_SHIFT)
+		return &slot->span->giant;
+	if (slot->shift == DMIRAGE_BLOCK_SHIFT)
+		return &slot->block->huge;
+	return &slot->block->small[dmirage_small_index(slot->va)];
+}
+
+/**
+ * dmirage_pt_find - the entry that translates an address
+ * @ctx:   the context; locked
+ * @slot:  prepared, over the address
+ * @va:    the address
+ * @shift: log2 of the entry's size
+ *
+ * Return: a valid shadow, or NULL.
+ */
+struct dmirage_shadow *dmirage_pt_find(struct dmirage_ctx *ctx,
+				       const struct dmirage_slot *slot,
+				       unsigned long va, unsigned int *shift)
+{
+	struct dmirage_block *block = slot->block;
+	struct dmirage_shadow *shadow;
+
+	lockdep_assert_held(&ctx->lock);
+
+	*shift = DMIRAGE_SPAN_SHIFT;
+	if (dmirage_shadow_valid(&slot->span->giant))
+		return &slot->span->giant;
+	*shift = DMIRAGE_BLOCK_SHIFT;
+	if (!block)
+		return NULL;
+	if (dmirage_shadow_valid(&block->huge))
+		return &block->huge;
+	*shift = PAGE_SHIFT;
+	if (!block->live)
+		return NULL;
+	shadow = &block->small[dmirage_small_index(va)];
+	return dmirage_shadow_valid(shadow) ? shadow : NULL;
+}
+
+/**
+ * dmirage_pt_room - how large an entry there is room for
+ * @slot: prepared; context locked
+ *
+ * Return: log2 of the size, at most @slot->shift: less if smaller entries are
+ * in use in the 2 MiB or the 1 GiB around.
+ */
+unsigned int dmirage_pt_room(const struct dmirage_slot *slot)
+{
+	if (slot->shift == DMIRAGE_SPAN_SHIFT && slot->span->live)
+		return DMIRAGE_BLOCK_SHIFT;
+	if (slot->shift == DMIRAGE_BLOCK_SHIFT && slot->block->live)
+		return PAGE_SHIFT;
+	return slot->shift;
+}
+
+/**
+ * dmirage_pt_span_empty - has the device nothing in this 1 GiB?
+ * @ctx:   the context; locked and LIVE
+ * @index: address >> DMIRAGE_SPAN_SHIFT
+ */
+bool dmirage_pt_span_empty(struct dmirage_ctx *ctx, unsigned long index)
+{
+	struct dmirage_span *span = xa_load(&ctx->pt.spans, index);
+
+	lockdep_assert_held(&ctx->lock);
+
+	return !span || (!span->live && !dmirage_shadow_valid(&span->giant));
 }
 
 static __le64 dmirage_leaf(const struct dmirage_shadow *shadow, u64 bits)
@@ -272,77 +412,90 @@ static int dmirage_dma_map(struct dmirage_ctx *ctx, unsigned long pfn,
 	return 0;
 }
 
-/**
- * dmirage_pt_map_huge - make or upgrade a 2 MiB entry
- * @ctx:   the context; locked
- * @block: prepared, has no 4 KiB entry, and no 2 MiB entry for another page
- * @va:    first address
- * @pfn:   first page
- * @write: permit writing
- *
- * Return: 0; -EIO, -EOPNOTSUPP or -ERANGE: the DMA API cannot map it so.
+/*
+ * Write a leaf where there may be a table, which has no valid entry, and which
+ * the device may have cached the address of, or be about to (see pgtable.h).
  */
-int dmirage_pt_map_huge(struct dmirage_ctx *ctx, struct dmirage_block *block,
-			unsigned long va, unsigned long pfn, bool write)
+static void dmirage_leaf_write(struct dmirage_ctx *ctx, __le64 *where,
+			       __le64 leaf, unsigned long va,
+			       unsigned int shift)
 {
-	int ret;
-
-	lockdep_assert_held(&ctx->lock);
-
-	if (!dmirage_shadow_valid(&block->huge)) {
-		ret = dmirage_dma_map(ctx, pfn, DMIRAGE_BLOCK_SIZE,
-				      &block->huge);
-		if (ret)
-			return ret;
-		dmirage_count(ctx, DMIRAGE_STAT_MAPPED_2M, 1);
+	if (*where && !(*where & cpu_to_le64(DMIRAGE_PTE_LEAF))) {
+		WRITE_ONCE(*where, 0);
+		dmirage_flush_range(ctx, va, va + BIT(shift) - 1, true);
 	}
-	if (write)
-		block->huge.phys |= DMIRAGE_SH_WRITE;
-	WRITE_ONCE(*block->pde, dmirage_leaf(&block->huge, DMIRAGE_PTE_LEAF));
-	trace_dmirage_map(ctx->asid, va, DMIRAGE_BLOCK_SHIFT, block->huge.dma,
-			  block->huge.phys & DMIRAGE_SH_WRITE);
-	return 0;
+	WRITE_ONCE(*where, leaf);
+}
+
+/* Link a table into the one above; its entries are there already. */
+static void dmirage_table_link(__le64 *where, __le64 table)
+{
+	if (*where == table)
+		return;
+	dma_wmb();
+	WRITE_ONCE(*where, table);
 }
 
 /**
- * dmirage_pt_map_small - make or upgrade a 4 KiB entry
+ * dmirage_pt_map - make or upgrade an entry
  * @ctx:   the context; locked
- * @block: prepared for 4 KiB entries, has no 2 MiB entry, and none for another
- *         page at @va
- * @va:    address
- * @pfn:   page
- * @write: permit writing
+ * @slot:  prepared; no entry for another page translates an address of it, and
+ *         there is room for one of its size
+ * @pfn:   first page
+ * @write: permit writing; an entry that does keeps doing so
  *
- * Return: 0; -EIO or -EOPNOTSUPP: the DMA API cannot map it.
+ * Context: may sleep, for a flush.
+ * Return: 0; -EIO, -EOPNOTSUPP or -ERANGE: the DMA API cannot map it, not at
+ * all or not in one aligned piece.
  */
-int dmirage_pt_map_small(struct dmirage_ctx *ctx, struct dmirage_block *block,
-			 unsigned long va, unsigned long pfn, bool write)
+int dmirage_pt_map(struct dmirage_ctx *ctx, const struct dmirage_slot *slot,
+		   unsigned long pfn, bool write)
 {
-	unsigned int i = va >> PAGE_SHIFT & (DMIRAGE_BLOCK_PAGES - 1);
-	struct dmirage_shadow *shadow = &block->small[i];
-	__le64 table;
+	static const enum dmirage_stat stats[] = {
+		[0] = DMIRAGE_STAT_MAPPED_4K,
+		[1] = DMIRAGE_STAT_MAPPED_2M,
+		[2] = DMIRAGE_STAT_MAPPED_1G,
+	};
+	struct dmirage_shadow *shadow = dmirage_pt_shadow(slot);
+	struct dmirage_block *block = slot->block;
+	struct dmirage_span *span = slot->span;
 	int ret;
 
 	lockdep_assert_held(&ctx->lock);
 
 	if (!dmirage_shadow_valid(shadow)) {
-		ret = dmirage_dma_map(ctx, pfn, PAGE_SIZE, shadow);
+		ret = dmirage_dma_map(ctx, pfn, BIT(slot->shift), shadow);
 		if (ret)
 			return ret;
-		block->live++;
-		dmirage_count(ctx, DMIRAGE_STAT_MAPPED_4K, 1);
+		if (slot->shift != DMIRAGE_SPAN_SHIFT)
+			span->live++;
+		if (slot->shift == PAGE_SHIFT)
+			block->live++;
+		dmirage_count(ctx, stats[(slot->shift - PAGE_SHIFT) / 9], 1);
 	}
 	if (write)
 		shadow->phys |= DMIRAGE_SH_WRITE;
-	WRITE_ONCE(block->pte[i], dmirage_leaf(shadow, 0));
 
-	table = cpu_to_le64(block->pte_dma | DMIRAGE_PTE_VALID);
-	if (*block->pde != table) {
-		/* the entry is there before the table is seen */
-		dma_wmb();
-		WRITE_ONCE(*block->pde, table);
+	switch (slot->shift) {
+	case DMIRAGE_SPAN_SHIFT:
+		dmirage_leaf_write(ctx, span->pud,
+				   dmirage_leaf(shadow, DMIRAGE_PTE_LEAF),
+				   slot->va, slot->shift);
+		break;
+	case DMIRAGE_BLOCK_SHIFT:
+		dmirage_leaf_write(ctx, block->pde,
+				   dmirage_leaf(shadow, DMIRAGE_PTE_LEAF),
+				   slot->va, slot->shift);
+		dmirage_table_link(span->pud, span->table);
+		break;
+	default:
+		WRITE_ONCE(block->pte[dmirage_small_index(slot->va)],
+			   dmirage_leaf(shadow, 0));
+		dmirage_table_link(block->pde, cpu_to_le64(block->pte_dma |
+							   DMIRAGE_PTE_VALID));
+		dmirage_table_link(span->pud, span->table);
 	}
-	trace_dmirage_map(ctx->asid, va, PAGE_SHIFT, shadow->dma,
+	trace_dmirage_map(ctx->asid, slot->va, slot->shift, shadow->dma,
 			  shadow->phys & DMIRAGE_SH_WRITE);
 	return 0;
 }
@@ -398,6 +551,7 @@ static int dmirage_block_split(struct dmirage_ctx *ctx,
 		block->pte[i] = dmirage_leaf(shadow, 0);
 	}
 	block->live = DMIRAGE_BLOCK_PAGES;
+	block->span->live += DMIRAGE_BLOCK_PAGES - 1;
 	block->split = DMIRAGE_BLOCK_PAGES;
 	block->split_dma = huge->dma;
 	memset(huge, 0, sizeof(*huge));
@@ -416,8 +570,8 @@ static int dmirage_block_split(struct dmirage_ctx *ctx,
  * @ctx:    the context; locked
  * @start:  first address
  * @last:   last address, inclusive
- * @split:  fault mode: a 2 MiB entry that is hit partly is split; else it is
- *          taken out whole
+ * @split:  fault mode: a 2 MiB entry that is hit partly is split; else, and if
+ *          it is one of 1 GiB, it is taken out whole
  * @gather: what has been taken out is added to it
  *
  * The caller flushes what @gather covers, waits for it, and calls
@@ -430,9 +584,22 @@ void dmirage_pt_clear(struct dmirage_ctx *ctx, unsigned long start,
 		      struct dmirage_gather *gather)
 {
 	struct dmirage_block *block;
+	struct dmirage_span *span;
 	unsigned long index;
 
 	lockdep_assert_held(&ctx->lock);
+
+	xa_for_each_range(&ctx->pt.spans, index, span,
+			  start >> DMIRAGE_SPAN_SHIFT,
+			  last >> DMIRAGE_SPAN_SHIFT) {
+		if (!dmirage_shadow_valid(&span->giant))
+			continue;
+		WRITE_ONCE(*span->pud, 0);
+		dmirage_shadow_drop(&span->giant);
+		dmirage_gather_add(gather, index << DMIRAGE_SPAN_SHIFT,
+				   DMIRAGE_SPAN_SIZE);
+		gather->giant++;
+	}
 
 	xa_for_each_range(&ctx->pt.blocks, index, block,
 			  start >> DMIRAGE_BLOCK_SHIFT,
@@ -452,6 +619,7 @@ void dmirage_pt_clear(struct dmirage_ctx *ctx, unsigned long start,
 				dmirage_gather_add(gather, base,
 						   DMIRAGE_BLOCK_SIZE);
 				gather->huge++;
+				block->span->live--;
 				continue;
 			}
 		}
@@ -465,6 +633,7 @@ void dmirage_pt_clear(struct dmirage_ctx *ctx, unsigned long start,
 			WRITE_ONCE(block->pte[i], 0);
 			dmirage_shadow_drop(&block->small[i]);
 			block->live--;
+			block->span->live--;
 			dmirage_gather_add(gather, va, PAGE_SIZE);
 			gather->small++;
 		}
@@ -490,7 +659,9 @@ static void dmirage_shadow_release(struct dmirage_ctx *ctx,
 {
 	unsigned long phys = shadow->phys;
 
-	if ((phys & DMIRAGE_SH_WRITE) && !(phys & DMIRAGE_SH_STALE)) {
+	/* in pinned mode, that is for who undoes the pin (pinned.c) */
+	if ((phys & DMIRAGE_SH_WRITE) && !(phys & DMIRAGE_SH_STALE) &&
+	    ctx->mode == DMIRAGE_MODE_MIRROR) {
 		struct page *page = pfn_to_page(phys >> PAGE_SHIFT);
 
 		set_page_dirty(compound_head(page));
@@ -515,12 +686,20 @@ void dmirage_pt_release(struct dmirage_ctx *ctx,
 			const struct dmirage_gather *gather)
 {
 	struct dmirage_block *block;
+	struct dmirage_span *span;
 	unsigned long index;
 
 	lockdep_assert_held(&ctx->lock);
 
 	if (dmirage_gather_empty(gather))
 		return;
+
+	xa_for_each_range(&ctx->pt.spans, index, span,
+			  gather->first >> DMIRAGE_SPAN_SHIFT,
+			  gather->last >> DMIRAGE_SPAN_SHIFT)
+		if (span->giant.phys & DMIRAGE_SH_DROPPED)
+			dmirage_shadow_release(ctx, NULL, &span->giant,
+					       DMIRAGE_SPAN_SIZE);
 
 	xa_for_each_range(&ctx->pt.blocks, index, block,
 			  gather->first >> DMIRAGE_BLOCK_SHIFT,
@@ -547,6 +726,33 @@ void dmirage_pt_release(struct dmirage_ctx *ctx,
 
 	dmirage_count(ctx, DMIRAGE_STAT_UNMAPPED_4K, gather->small);
 	dmirage_count(ctx, DMIRAGE_STAT_UNMAPPED_2M, gather->huge);
+	dmirage_count(ctx, DMIRAGE_STAT_UNMAPPED_1G, gather->giant);
+}
+
+/**
+ * dmirage_pt_drop - take out what overlaps a range, outside of a notifier
+ * @ctx:   the context, in any state
+ * @first: first address
+ * @last:  last address, inclusive
+ *
+ * When it returns the device has let go of it.
+ *
+ * Context: sleeps.
+ */
+void dmirage_pt_drop(struct dmirage_ctx *ctx, unsigned long first,
+			 unsigned long last)
+{
+	struct dmirage_gather gather = DMIRAGE_GATHER_INIT;
+
+	mutex_lock(&ctx->lock);
+	if (ctx->state == DMIRAGE_LIVE) {
+		dmirage_pt_clear(ctx, first, last, false, &gather);
+		if (!dmirage_gather_empty(&gather))
+			dmirage_flush_range(ctx, gather.first, gather.last,
+					    true);
+		dmirage_pt_release(ctx, &gather);
+	}
+	mutex_unlock(&ctx->lock);
 }
 
 static unsigned int dmirage_shadow_mark(struct dmirage_shadow *shadow)
@@ -571,12 +777,18 @@ void dmirage_pt_mark_stale(struct dmirage_ctx *ctx, unsigned long start,
 			   unsigned long last)
 {
 	struct dmirage_block *block;
+	struct dmirage_span *span;
 	unsigned long index, n = 0;
 
 	lockdep_assert_held(&ctx->lock);
 
 	if (start > last)
 		return;
+
+	xa_for_each_range(&ctx->pt.spans, index, span,
+			  start >> DMIRAGE_SPAN_SHIFT,
+			  last >> DMIRAGE_SPAN_SHIFT)
+		n += dmirage_shadow_mark(&span->giant);
 
 	xa_for_each_range(&ctx->pt.blocks, index, block,
 			  start >> DMIRAGE_BLOCK_SHIFT,

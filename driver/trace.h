@@ -16,16 +16,17 @@
 #include <dmirage_hw.h>
 #include <dmirage.h>
 
+#include "pgtable.h"
+
 /* A fault has been resolved, or not. */
 TRACE_EVENT(dmirage_fault,
-	TP_PROTO(u32 asid, u64 va, u64 len, bool write, u32 retries, int ret),
-	TP_ARGS(asid, va, len, write, retries, ret),
+	TP_PROTO(u32 asid, u64 va, u64 len, bool write, int ret),
+	TP_ARGS(asid, va, len, write, ret),
 	TP_STRUCT__entry(
 		__field(u32, asid)
 		__field(u64, va)
 		__field(u64, len)
 		__field(bool, write)
-		__field(u32, retries)
 		__field(int, ret)
 	),
 	TP_fast_assign(
@@ -33,12 +34,10 @@ TRACE_EVENT(dmirage_fault,
 		__entry->va = va;
 		__entry->len = len;
 		__entry->write = write;
-		__entry->retries = retries;
 		__entry->ret = ret;
 	),
-	TP_printk("asid %u va 0x%llx len 0x%llx %s retries %u ret %d",
-		  __entry->asid, __entry->va, __entry->len,
-		  __entry->write ? "write" : "read", __entry->retries,
+	TP_printk("asid %u va 0x%llx len 0x%llx %s ret %d", __entry->asid,
+		  __entry->va, __entry->len, __entry->write ? "write" : "read",
 		  __entry->ret)
 );
 
@@ -68,8 +67,8 @@ TRACE_EVENT(dmirage_map,
 /* An MMU notifier has taken entries out; the flush is still to come. */
 TRACE_EVENT(dmirage_invalidate,
 	TP_PROTO(u32 asid, u64 start, u64 end, int event, bool may_sleep,
-		 u64 small, u64 huge),
-	TP_ARGS(asid, start, end, event, may_sleep, small, huge),
+		 const struct dmirage_gather *gather),
+	TP_ARGS(asid, start, end, event, may_sleep, gather),
 	TP_STRUCT__entry(
 		__field(u32, asid)
 		__field(u64, start)
@@ -78,6 +77,7 @@ TRACE_EVENT(dmirage_invalidate,
 		__field(bool, may_sleep)
 		__field(u64, small)
 		__field(u64, huge)
+		__field(u64, giant)
 	),
 	TP_fast_assign(
 		__entry->asid = asid;
@@ -85,10 +85,11 @@ TRACE_EVENT(dmirage_invalidate,
 		__entry->end = end;
 		__entry->event = event;
 		__entry->may_sleep = may_sleep;
-		__entry->small = small;
-		__entry->huge = huge;
+		__entry->small = gather->small;
+		__entry->huge = gather->huge;
+		__entry->giant = gather->giant;
 	),
-	TP_printk("asid %u start 0x%llx end 0x%llx event %s may_sleep %u entries_4k %llu entries_2m %llu",
+	TP_printk("asid %u start 0x%llx end 0x%llx event %s may_sleep %u entries_4k %llu entries_2m %llu entries_1g %llu",
 		  __entry->asid, __entry->start, __entry->end,
 		  __print_symbolic(__entry->event,
 				   { MMU_NOTIFY_UNMAP, "unmap" },
@@ -99,7 +100,8 @@ TRACE_EVENT(dmirage_invalidate,
 				   { MMU_NOTIFY_RELEASE, "release" },
 				   { MMU_NOTIFY_MIGRATE, "migrate" },
 				   { MMU_NOTIFY_EXCLUSIVE, "exclusive" }),
-		  __entry->may_sleep, __entry->small, __entry->huge)
+		  __entry->may_sleep, __entry->small, __entry->huge,
+		  __entry->giant)
 );
 
 /* A flush is over. */

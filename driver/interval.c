@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * MMU interval notifiers: what they do, and how long they are there; see
+ * mirror.h.
+ *
+ * The argument why this is right is with dmirage_ctx.lock in context.h and, in
+ * prose, in docs/coherence.md.
+ */
+
+#include <linux/mm.h>
+#include <linux/mmu_notifier.h>
+#include <linux/slab.h>
+
+#include "compat.h"
+#include "context.h"
+#include "trace.h"
+
+/*
+ * How long a notifier stays when there is nothing left that it could take out.
+ * What is unmapped is often mapped again, and to register costs more than to
+ * be called in vain.
+ */
+#define DMIRAGE_REAP_MS		100
+
+/*
+ * Called when the process's page table is about to change (range_start), for
+ * each interval that the range touches.  When it has returned, the device holds
+ * nothing for the range and uses nothing of it.  See mn_itree_invalidate() and
+ * mn_itree_release() in mm/mmu_notifier.c.
+ *
+ * If the notifier may not sleep (oom_kill.c), polling the device is still
+ * allowed: the device needs nothing that sleeps, least of all memory, to finish
+ * a chunk of DMA and a WAIT, and the poll has a limit.
+ */
+static bool dmirage_invalidate(struct mmu_interval_notifier *notifier,
+			       const struct mmu_notifier_range *range,
+			       unsigned long cur_seq)
+{
+	struct dmirage_interval *interval =
+		container_of(notifier, struct dmirage_interval, notifier);
+	struct dmirage_ctx *ctx = interval->ctx;
+	struct dmirage_gather gather = DMIRAGE_GATHER_INIT;
+	bool may_sleep = mmu_notifier_range_blockable(range);
+	unsigned long start, last;
+
+	dmirage_count(ctx, DMIRAGE_STAT_INVALIDATIONS, 1);
+
+	if (may_sleep) {
+		dmirage_gate_pass(&ctx->gate, DMIRAGE_GATE_INVAL_BEGIN,
+				  range->start, range->end - 1);
+		mutex_lock(&ctx->lock);
+	} else if (!mutex_trylock(&ctx->lock)) {
+		dmirage_count(ctx, DMIRAGE_STAT_INVAL_REFUSED, 1);
+		return false;
+	}
+	mmu_interval_set_seq(notifier, cur_seq);
+
+	if (range->event == MMU_NOTIFY_RELEASE) {
+		/* exit_mmap(): always blockable, once for all addresses */
+		dmirage_ctx_stop(ctx);
+		goto unlock;
+	}
+	if (ctx->state != DMIRAGE_LIVE) {
+		/* ended: no entries, and the tables may be gone */
+		dmirage_count(ctx, DMIRAGE_STAT_FLUSHES_ELIDED, 1);
+		goto unlock;
+	}
+
+	/*
+	 * The end may be unaligned and as high as ULONG_MAX (clear_refs);
+	 * inclusive ends do not overflow.
+	 */
+	start = max(range->start, notifier->interval_tree.start) & PAGE_MASK;
+	last = min(range->end - 1, notifier->interval_tree.last) | ~PAGE_MASK;
+
+	if (ctx->fault_mode == DMIRAGE_FM_INVAL_FIRST_PAGE) {
+		unsigned long clip = range->start | ~PAGE_MASK;
+
+		if (clip < last) {
+			dmirage_pt_mark_stale(ctx, max(start, clip + 1), last);
+			last = clip;
+		}
+	}
+
+	if (start <= last)
+		dmirage_pt_clear(ctx, start, last,
+				 ctx->fault_mode == DMIRAGE_FM_INVAL_FIRST_PAGE,
+				 &gather);
+	trace_dmirage_invalidate(ctx->asid, range->start, range->end,
+				 range->event, may_sleep, &gather);
+
+	if (dmirage_gather_empty(&gather)) {
+		/*
+		 * Nothing of this was in the table, so nothing of it is in the
+		 * IOTLB, and no access uses it: entries leave the table only
+		 * with a flush that is awaited before the lock is let go.
+		 */
+		dmirage_count(ctx, DMIRAGE_STAT_FLUSHES_ELIDED, 1);
+		goto unlock;
+	}
+
+	if (may_sleep)
+		dmirage_gate_pass(&ctx->gate, DMIRAGE_GATE_INVAL_CLEARED,
+				  range->start, range->end - 1);
+	dmirage_flush_range(ctx, gather.first, gather.last, may_sleep);
+	dmirage_count(ctx, DMIRAGE_STAT_FLUSHES, 1);
+	dmirage_pt_release(ctx, &gather);
+
+	/* the context is LIVE, so its end is yet to cancel this */
+	if (!ctx->by_region &&
+	    dmirage_pt_span_empty(ctx, notifier->interval_tree.start >>
+				       DMIRAGE_SPAN_SHIFT))
+		queue_delayed_work(ctx->dd->fault_wq, &ctx->reap_work,
+				   msecs_to_jiffies(DMIRAGE_REAP_MS));
+
+unlock:
+	mutex_unlock(&ctx->lock);
+	return true;
+}
+
+static const struct mmu_interval_notifier_ops dmirage_interval_ops = {
+	.invalidate = dmirage_invalidate,
+};
+
+/**
+ * dmirage_interval_add - register a notifier
+ * @ctx:      the context
+ * @interval: zeroed
+ * @addr:     first address
+ * @len:      bytes
+ *
+ * Context: the caller has a user of ctx->mm, and no lock below mmap_lock, which
+ *          the first notifier of an address space needs.
+ * Return: 0, -ENOMEM, -EOVERFLOW: the range wraps around.
+ */
+int dmirage_interval_add(struct dmirage_ctx *ctx,
+			 struct dmirage_interval *interval,
+			 unsigned long addr, unsigned long len)
+{
+	int ret;
+
+	interval->ctx = ctx;
+	ret = mmu_interval_notifier_insert(&interval->notifier, ctx->mm, addr,
+					   len, &dmirage_interval_ops);
+	if (!ret)
+		dmirage_count(ctx, DMIRAGE_STAT_INTERVALS, 1);
+	return ret;
+}
+
+/**
+ * dmirage_interval_remove - the opposite
+ * @interval: the device has nothing that was made through it
+ *
+ * Context: sleeps until running callbacks, and the changes to the page table
+ *          that they announced, are over; so not under a lock that these take.
+ *          A change in progress may wait for the context's lock, for memory, for
+ *          mmap_lock; never for resolve_lock.
+ */
+void dmirage_interval_remove(struct dmirage_interval *interval)
+{
+	mmu_interval_notifier_remove(&interval->notifier);
+	dmirage_uncount(interval->ctx, DMIRAGE_STAT_INTERVALS, 1);
+}
+
+/**
+ * dmirage_interval_get - the interval over an address, made if there is none
+ * @ctx: a context that mirrors the whole address space
+ * @va:  the address
+ *
+ * Context: under resolve_lock, with a user of the mm.
+ * Return: the interval, which stays while resolve_lock is held, or an ERR_PTR.
+ */
+struct dmirage_interval *dmirage_interval_get(struct dmirage_ctx *ctx,
+					      unsigned long va)
+{
+	unsigned long index = va >> DMIRAGE_SPAN_SHIFT;
+	struct dmirage_interval *interval;
+	int ret;
+
+	lockdep_assert_held(&ctx->resolve_lock);
+
+	interval = xa_load(&ctx->intervals, index);
+	if (interval)
+		return interval;
+
+	interval = kzalloc(sizeof(*interval), GFP_KERNEL_ACCOUNT);
+	if (!interval)
+		return ERR_PTR(-ENOMEM);
+	ret = xa_reserve(&ctx->intervals, index, GFP_KERNEL);
+	if (ret)
+		goto free_interval;
+	ret = dmirage_interval_add(ctx, interval, index << DMIRAGE_SPAN_SHIFT,
+				   DMIRAGE_SPAN_SIZE);
+	if (ret)
+		goto release_slot;
+
+	/* cannot fail: the slot is there */
+	xa_store(&ctx->intervals, index, interval, GFP_KERNEL);
+	return interval;
+
+release_slot:
+	xa_release(&ctx->intervals, index);
+free_interval:
+	kfree(interval);
+	return ERR_PTR(ret);
+}
+
+/*
+ * Drop the intervals through which nothing is mapped any more.
+ *
+ * Against faults: they need resolve_lock to make entries, and find an interval
+ * or make one while they hold it.  Against notifiers: these only ever take
+ * entries out, so what is empty stays so.  Against the end: it cancels this
+ * work, and leaves the rest to dmirage_interval_remove_all().
+ */
+void dmirage_interval_reap_work(struct work_struct *work)
+{
+	struct dmirage_ctx *ctx = container_of(to_delayed_work(work),
+					       struct dmirage_ctx, reap_work);
+	struct dmirage_interval *interval;
+	unsigned long index;
+	bool empty;
+
+	mutex_lock(&ctx->resolve_lock);
+	xa_for_each(&ctx->intervals, index, interval) {
+		mutex_lock(&ctx->lock);
+		empty = ctx->state == DMIRAGE_LIVE &&
+			dmirage_pt_span_empty(ctx, index);
+		mutex_unlock(&ctx->lock);
+		if (!empty)
+			continue;
+		xa_erase(&ctx->intervals, index);
+		dmirage_interval_remove(interval);
+		kfree(interval);
+	}
+	mutex_unlock(&ctx->resolve_lock);
+}
+
+/**
+ * dmirage_interval_remove_all - remove all that were made on demand
+ * @ctx: a context that has ended
+ */
+void dmirage_interval_remove_all(struct dmirage_ctx *ctx)
+{
+	struct dmirage_interval *interval;
+	unsigned long index;
+
+	xa_for_each(&ctx->intervals, index, interval) {
+		dmirage_interval_remove(interval);
+		kfree(interval);
+	}
+	xa_destroy(&ctx->intervals);
+}
