@@ -23,9 +23,9 @@
 
 /* 6.6: what was called invalidate_range got its name and its proper callers */
 #if KERNEL_VERSION(6, 6, 0) <= LINUX_VERSION_CODE
-#define DMIRAGE_SECONDARY_TLB_OP	.arch_invalidate_secondary_tlbs
+#define dmirage_secondary_tlb	arch_invalidate_secondary_tlbs
 #else
-#define DMIRAGE_SECONDARY_TLB_OP	.invalidate_range
+#define dmirage_secondary_tlb	invalidate_range
 #endif
 
 /* 6.3: vm_flags became read-only */

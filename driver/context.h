@@ -7,9 +7,9 @@
  *   A context is made by open() and bound to the address space of whoever
  *   calls it, its owner.  It is NEW until DMIRAGE_IOC_SETUP gives it an ASID and
  *   a mode and switches it on (LIVE); set-up may also bind it to the address
- *   space of another process, which the operations are then about.  It is DEAD as soon as the address space ends, the file is
- *   closed, or the device goes: the device then holds nothing for it and no
- *   entry will be made again.
+ *   space of another process, which the operations are then about.  It is DEAD
+ *   as soon as the address space ends, the file is closed, or the device goes:
+ *   the device then holds nothing for it and no entry will be made again.
  *
  *   In mirror mode, MMU interval notifiers are registered where the device
  *   faults, or for each region (mirror.h).  In the other modes one classic MMU

@@ -41,7 +41,7 @@ static bool dmirage_invalidate(struct mmu_interval_notifier *notifier,
 	struct dmirage_ctx *ctx = interval->ctx;
 	struct dmirage_gather gather = DMIRAGE_GATHER_INIT;
 	bool may_sleep = mmu_notifier_range_blockable(range);
-	unsigned long start, last;
+	unsigned long start, last, span;
 
 	dmirage_count(ctx, DMIRAGE_STAT_INVALIDATIONS, 1);
 
@@ -107,9 +107,8 @@ static bool dmirage_invalidate(struct mmu_interval_notifier *notifier,
 	dmirage_pt_release(ctx, &gather);
 
 	/* the context is LIVE, so its end is yet to cancel this */
-	if (!ctx->by_region &&
-	    dmirage_pt_span_empty(ctx, notifier->interval_tree.start >>
-				       DMIRAGE_SPAN_SHIFT))
+	span = notifier->interval_tree.start >> DMIRAGE_SPAN_SHIFT;
+	if (!ctx->by_region && dmirage_pt_span_empty(ctx, span))
 		queue_delayed_work(ctx->dd->fault_wq, &ctx->reap_work,
 				   msecs_to_jiffies(DMIRAGE_REAP_MS));
 

@@ -66,7 +66,7 @@ void dmirage_interval_remove_all(struct dmirage_ctx *ctx);
 
 /* region.c */
 struct dmirage_mr *dmirage_region_find(struct dmirage_ctx *ctx,
-					   unsigned long va, bool write);
+				       unsigned long va, bool write);
 int dmirage_region_add(struct dmirage_ctx *ctx, struct dmirage_mr *mr);
 int dmirage_region_remove(struct dmirage_ctx *ctx, u32 id);
 void dmirage_region_remove_all(struct dmirage_ctx *ctx);

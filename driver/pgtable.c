@@ -374,7 +374,7 @@ static __le64 dmirage_leaf(const struct dmirage_shadow *shadow, u64 bits)
  * times, the zero page for instance, which the DMA API's debugging permits only
  * with this.
  */
-#define DMIRAGE_DMA_ATTRS	DMA_ATTR_SKIP_CPU_SYNC
+#define DMIRAGE_DMA_ATTRS DMA_ATTR_SKIP_CPU_SYNC
 
 static void dmirage_dma_unmap(struct dmirage_ctx *ctx, dma_addr_t dma,
 			      size_t bytes)
@@ -740,7 +740,7 @@ void dmirage_pt_release(struct dmirage_ctx *ctx,
  * Context: sleeps.
  */
 void dmirage_pt_drop(struct dmirage_ctx *ctx, unsigned long first,
-			 unsigned long last)
+		     unsigned long last)
 {
 	struct dmirage_gather gather = DMIRAGE_GATHER_INIT;
 

@@ -21,7 +21,7 @@
 #include "context.h"
 
 /* Pages pinned at a time, between looks at signals. */
-#define DMIRAGE_PIN_BATCH	512
+#define DMIRAGE_PIN_BATCH 512
 
 static int dmirage_pinned_account(struct dmirage_ctx *ctx, unsigned long n)
 {
@@ -158,7 +158,7 @@ int dmirage_pinned_add(struct dmirage_ctx *ctx, struct dmirage_mr *mr)
 	if (ret)
 		return ret;
 	mr->pages = kvmalloc_array(n, sizeof(*mr->pages),
-				       GFP_KERNEL_ACCOUNT);
+				   GFP_KERNEL_ACCOUNT);
 	if (!mr->pages) {
 		dmirage_pinned_unaccount(ctx, n);
 		return -ENOMEM;

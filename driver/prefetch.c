@@ -70,7 +70,7 @@ dmirage_prefetch_next(struct dmirage_ctx *ctx)
 
 	spin_lock(&ctx->prefetch_lock);
 	job = list_first_entry_or_null(&ctx->prefetches,
-					struct dmirage_prefetch_job, node);
+				       struct dmirage_prefetch_job, node);
 	spin_unlock(&ctx->prefetch_lock);
 	return job;
 }

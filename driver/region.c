@@ -22,10 +22,11 @@
  * ERR_PTR: -EFAULT in no region, -EPERM in none that may be written.
  */
 struct dmirage_mr *dmirage_region_find(struct dmirage_ctx *ctx,
-					   unsigned long va, bool write)
+				       unsigned long va, bool write)
 {
 	struct dmirage_mr *mr, *best = ERR_PTR(-EFAULT);
 	struct interval_tree_node *node;
+	unsigned long len;
 
 	lockdep_assert_held(&ctx->resolve_lock);
 
@@ -37,8 +38,8 @@ struct dmirage_mr *dmirage_region_find(struct dmirage_ctx *ctx,
 				best = ERR_PTR(-EPERM);
 			continue;
 		}
-		if (IS_ERR(best) || node->last - node->start >
-				    best->node.last - best->node.start)
+		len = node->last - node->start;
+		if (IS_ERR(best) || len > best->node.last - best->node.start)
 			best = mr;
 	}
 	return best;

@@ -64,11 +64,13 @@ static void dmirage_shared_flush(struct mmu_notifier *mn, struct mm_struct *mm,
 	}
 	spin_unlock(&ctx->sync_lock);
 
-	dmirage_count(ctx, sent ? DMIRAGE_STAT_FLUSHES :
-				  DMIRAGE_STAT_FLUSHES_ELIDED, 1);
-	if (sent)
-		trace_dmirage_flush(ctx->asid, start, end - start,
-				    ktime_to_ns(ktime_sub(ktime_get(), begin)));
+	if (!sent) {
+		dmirage_count(ctx, DMIRAGE_STAT_FLUSHES_ELIDED, 1);
+		return;
+	}
+	dmirage_count(ctx, DMIRAGE_STAT_FLUSHES, 1);
+	trace_dmirage_flush(ctx->asid, start, end - start,
+			    ktime_to_ns(ktime_sub(ktime_get(), begin)));
 }
 
 /*
@@ -97,7 +99,7 @@ static void dmirage_notifier_release(struct mmu_notifier *mn,
 
 static const struct mmu_notifier_ops dmirage_shared_ops = {
 	.release = dmirage_notifier_release,
-	DMIRAGE_SECONDARY_TLB_OP = dmirage_shared_flush,
+	.dmirage_secondary_tlb = dmirage_shared_flush,
 };
 
 static const struct mmu_notifier_ops dmirage_pinned_ops = {

@@ -81,8 +81,8 @@ struct dmirage_info {
 #define DMIRAGE_MODE_SHARED	2
 
 /* struct dmirage_setup.flags */
-#define DMIRAGE_SETUP_REGIONS	(1U << 0)	/* mirror mode: by region */
-#define DMIRAGE_SETUP_ATTACH	(1U << 1)	/* another process's memory */
+#define DMIRAGE_SETUP_REGIONS	0x1U	/* mirror mode: by region */
+#define DMIRAGE_SETUP_ATTACH	0x2U	/* another process's memory */
 
 /**
  * struct dmirage_setup - DMIRAGE_IOC_SETUP: start the context
@@ -138,7 +138,7 @@ struct dmirage_setup {
 };
 
 /* struct dmirage_region.flags */
-#define DMIRAGE_REGION_WRITE	(1U << 0)	/* the device may write to it */
+#define DMIRAGE_REGION_WRITE	0x1U	/* the device may write to it */
 
 /* A context has so many regions at most. */
 #define DMIRAGE_REGIONS_MAX	4096
@@ -191,8 +191,8 @@ struct dmirage_region_remove {
 };
 
 /* struct dmirage_prefetch.flags */
-#define DMIRAGE_PREFETCH_WRITE	(1U << 0)	/* for writing */
-#define DMIRAGE_PREFETCH_ASYNC	(1U << 1)	/* do not wait for it */
+#define DMIRAGE_PREFETCH_WRITE	0x1U	/* for writing */
+#define DMIRAGE_PREFETCH_ASYNC	0x2U	/* do not wait for it */
 
 /* A context has so many asynchronous prefetches under way at most. */
 #define DMIRAGE_PREFETCH_MAX	16
@@ -343,7 +343,7 @@ struct dmirage_counters {
 	__u64 prefetched;
 	__u64 intervals;
 	__u64 pinned;
-	__u64 reserved[1];
+	__u64 reserved;
 };
 
 /**
