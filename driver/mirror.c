@@ -9,7 +9,6 @@
 #include <linux/fs.h>
 #include <linux/hmm.h>
 #include <linux/jiffies.h>
-#include <linux/magic.h>
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
 #include <linux/sched/mm.h>
@@ -397,11 +396,7 @@ int dmirage_mirror_fault(struct dmirage_ctx *ctx, unsigned long va, u64 len,
 	}
 
 put_mm:
-	/*
-	 * It may be the last user.  exit_mmap() would call our notifiers, which
-	 * is fine, but here it would take its time before the fault is answered.
-	 */
-	mmput_async(ctx->mm);
+	dmirage_mmput(ctx->mm);
 	*next = want.next;
 	return ret;
 }

@@ -209,7 +209,7 @@ int dmirage_shared_fault(struct dmirage_ctx *ctx, unsigned long va, bool write)
 		ret = fixup_user_fault(mm, va, flags, NULL);
 	mmap_read_unlock(mm);
 
-	mmput_async(mm);
+	dmirage_mmput(mm);
 	/* poisoned, for one, is nothing that the device could do better with */
 	return ret && ret != -EPERM && ret != -ENOMEM ? -EFAULT : ret;
 }

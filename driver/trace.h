@@ -16,6 +16,7 @@
 #include <dmirage_hw.h>
 #include <dmirage.h>
 
+#include "compat.h"
 #include "pgtable.h"
 
 /* A fault has been resolved, or not. */
