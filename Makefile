@@ -12,13 +12,15 @@ export KERNEL QEMU_VERSION ACCEL DMIRAGE_CACHE QEMU_SRC KERNEL_IMAGE KERNEL_HEAD
 
 VM := tests/vm
 MAKEFLAGS += --no-print-directory
-# The kernels of make check: both, unless one was asked for.
+# The kernels of make check: two, and for make check-all three, unless one was asked
+# for.
 ifneq ($(KERNEL_IMAGE),)
 KERNELS := own
 else ifneq ($(filter command% environment%,$(origin KERNEL)),)
 KERNELS := $(KERNEL)
 else
 KERNELS := 6.12 6.1
+check-all: KERNELS := 6.12 6.1 5.10
 endif
 # The versions of QEMU that are built: the one asked for; for make check-all, all.
 ifneq ($(QEMU_SRC),)
@@ -38,7 +40,7 @@ help:
 	@echo
 	@echo '  make demo         boot a guest and catch stale DMA to migrated pages'
 	@echo '  make check        the test suite: unit, fuzz, device, and guest tests on 6.12 and 6.1'
-	@echo '  make check-all    the same, with device and guest tests in QEMU 7.2 and in 10.0'
+	@echo '  make check-all    the same, on 5.10 as well, and all of it in QEMU 7.2 and in 10.0'
 	@echo '  make shell        a guest with the device and the driver, to play with'
 	@echo '  make lint         checkpatch, sparse, clang-format, shellcheck, codespell'
 	@echo
@@ -51,7 +53,7 @@ help:
 	@echo '  make update       forget which package versions are in use, take the newest'
 	@echo '  make clean        remove build/;  make distclean  also the cache'
 	@echo
-	@echo '  KERNEL=6.12|6.1   guest kernel (6.12; make check takes both)'
+	@echo '  KERNEL=6.12|6.1|5.10   guest kernel (6.12; make check takes the first two)'
 	@echo '  QEMU_VERSION=7.2|10.0   QEMU, from Debian 12 or 13 (7.2; make check-all takes both)'
 	@echo '  ONLY=text         only tests with text in their names'
 	@echo '  ACCEL=auto|tcg|kvm   auto takes KVM if a trial boot shows that it works'
