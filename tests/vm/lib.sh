@@ -73,9 +73,12 @@ progress_clear() {
 }
 
 # progress TEXT: one line that is overwritten on a terminal; elsewhere a plain
-# line at most every 30 seconds.
+# line at most every 30 seconds. A part of the test suite that runs beside others
+# leaves it in PROGRESS_FILE, for who has the terminal (parts.sh).
 progress() {
-	if [[ -t 1 ]]; then
+	if [[ ${PROGRESS_FILE:-} ]]; then
+		printf '%s\n' "$1" >"$PROGRESS_FILE"
+	elif [[ -t 1 ]]; then
 		printf '\r\033[K  %-10s %s' "$STAGE" "$1"
 		PROGRESS_SHOWN=1
 	else
