@@ -40,7 +40,9 @@ qemu_command() {
 	# shellcheck disable=SC2054
 	COMMAND=(
 		"$QEMU" -L "$QEMU_FIRMWARE" -no-user-config -nodefaults
-		-machine q35 -accel "$accel" -cpu "$cpu" -smp 2 -m 4G
+		-machine q35 -accel "$accel" -cpu "$cpu" -m 4G
+		# A socket for each node, else the kernel warns that a cache has two.
+		-smp 2,sockets=2,cores=1,threads=1
 		-object memory-backend-ram,id=node0,size=2G
 		-object memory-backend-ram,id=node1,size=2G
 		-numa node,nodeid=0,cpus=0,memdev=node0
@@ -73,8 +75,10 @@ stop_qemu() {
 	QEMU_PID=
 }
 
-# The end of the console, for when a guest did not do what it should.
+# The console, for when a guest did not do what it should: from where the kernel first
+# complained, after the last program began; else the end.
 show_console() {
+	local first
 	progress_clear
 	{
 		if [[ -s $QEMU_LOG ]]; then
@@ -82,6 +86,15 @@ show_console() {
 			tail -n 5 "$QEMU_LOG" | sed 's/^/    | /'
 		fi
 		if [[ -s $CONSOLE ]]; then
+			first=$(awk '
+				/dmirage-test: / { at = 0 }
+				!at && /BUG: |WARNING: |Oops: |general protection|INFO: / { at = NR }
+				END { print at + 0 }
+			' "$CONSOLE")
+			if ((first)); then
+				echo "  Its kernel complained:"
+				tail -n "+$first" "$CONSOLE" | head -n 90 | tr -d '\r' | sed 's/^/    | /'
+			fi
 			echo "  The last lines of its console:"
 			tail -n 25 "$CONSOLE" | tr -d '\r' | sed 's/^/    | /'
 		else
