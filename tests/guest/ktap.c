@@ -96,6 +96,14 @@ void ktap_skip(const char *fmt, ...)
 	_exit(atomic_load(&failures) ? STATUS_FAIL : STATUS_SKIP);
 }
 
+unsigned int ktap_scale(void)
+{
+	const char *env = getenv("DMIRAGE_SCALE");
+	unsigned long scale = env ? strtoul(env, NULL, 10) : 1;
+
+	return scale >= 1 && scale <= 100 ? (unsigned int)scale : 1;
+}
+
 u64 ktap_seed(void)
 {
 	const char *env = getenv("DMIRAGE_SEED");
@@ -150,7 +158,8 @@ static bool wait_end(int pidfd, pid_t pid, unsigned int ms, int *status)
 /* Return the status of the test. */
 static int run_test(const struct ktap_test *test)
 {
-	unsigned int limit = test->limit ? test->limit : KTAP_LIMIT_S;
+	unsigned int limit = (test->limit ? test->limit : KTAP_LIMIT_S) *
+			     ktap_scale();
 	int pidfd, status = 0, ret = STATUS_FAIL;
 	pid_t pid;
 

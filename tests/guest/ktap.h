@@ -38,7 +38,7 @@ typedef __u8 u8;
  * @name:  without blanks
  * @run:   the test
  * @arg:   for it
- * @limit: seconds; 0: KTAP_LIMIT_S
+ * @limit: seconds, times ktap_scale(); 0: KTAP_LIMIT_S
  */
 struct ktap_test {
 	const char *name;
@@ -65,6 +65,12 @@ void ktap_fail(const char *file, int line, const char *fmt, ...)
 void ktap_end(void) __attribute__((noreturn));
 void ktap_skip(const char *fmt, ...)
 	__attribute__((noreturn, format(printf, 1, 2)));
+
+/*
+ * How many times as long everything may take: DMIRAGE_SCALE, 1..100; 1 if it is
+ * not set.  On a kernel that looks for bugs it is more than 1.
+ */
+unsigned int ktap_scale(void);
 
 /* ---- Random numbers: seeded, the seed printed, DMIRAGE_SEED replays ---- */
 
