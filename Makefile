@@ -8,16 +8,18 @@ KERNEL ?= 6.12
 QEMU_VERSION ?= 7.2
 ACCEL ?= auto
 export KERNEL QEMU_VERSION ACCEL DMIRAGE_CACHE QEMU_SRC KERNEL_IMAGE KERNEL_HEADERS ONLY JOBS V \
-	DEVICE QEMU_ARGS APPEND TEST_LIMIT GUEST_LIMIT FUZZ_TIME
+	DEBUG DEVICE QEMU_ARGS APPEND TEST_LIMIT GUEST_LIMIT FUZZ_TIME
 
 VM := tests/vm
 MAKEFLAGS += --no-print-directory
 # The kernels of make check: two, and for make check-all three, unless one was asked
-# for.
+# for. DEBUG=1 has one.
 ifneq ($(KERNEL_IMAGE),)
 KERNELS := own
 else ifneq ($(filter command% environment%,$(origin KERNEL)),)
 KERNELS := $(KERNEL)
+else ifneq ($(filter-out 0,$(DEBUG)),)
+KERNELS := 6.12
 else
 KERNELS := 6.12 6.1
 check-all: KERNELS := 6.12 6.1 5.10
@@ -41,6 +43,7 @@ help:
 	@echo '  make demo         boot a guest and catch stale DMA to migrated pages'
 	@echo '  make check        the test suite: unit, fuzz, device, and guest tests on 6.12 and 6.1'
 	@echo '  make check-all    the same, on 5.10 as well, and all of it in QEMU 7.2 and in 10.0'
+	@echo '  make check DEBUG=1   with a kernel built with KASAN, lockdep and kmemleak'
 	@echo '  make shell        a guest with the device and the driver, to play with'
 	@echo '  make lint         checkpatch, sparse, clang-format, shellcheck, codespell'
 	@echo
@@ -66,7 +69,7 @@ help:
 	@echo '  JOBS=n  V=1       parallel jobs; show what the stages do'
 
 packages packages-lint packages-fuzz:
-	@$(VM)/packages $(filter lint fuzz,$(subst -, ,$@)) $(QEMUS)
+	@$(VM)/packages $(filter lint fuzz,$(subst -, ,$@)) $(if $(filter-out 0,$(DEBUG)),debug) $(QEMUS)
 
 qemu: packages
 	@for version in $(QEMUS); do QEMU_VERSION=$$version $(VM)/qemu || exit; done

@@ -22,6 +22,8 @@ JOBS=${JOBS:-$(nproc)}
 KERNEL=${KERNEL:-6.12}
 QEMU_VERSION=${QEMU_VERSION:-7.2}
 V=${V:-}
+DEBUG=${DEBUG:-}
+[[ $DEBUG != 0 ]] || DEBUG=
 export LC_ALL=C
 
 # The system's own tools come first: a Python or compiler of someone's own in
@@ -174,8 +176,8 @@ run() {
 	return "$status"
 }
 
-# run_steps WHAT CMD…: like run, for tools that print "[12/345] …" (ninja).
-# Leaves the number of the last step in STEPS.
+# run_steps WHAT CMD…: like run, for tools that print "[12/345] …" (ninja), or
+# "[12] …". Leaves the number of the last step in STEPS.
 STEPS=0
 # shellcheck disable=SC2034
 run_steps() {
@@ -191,9 +193,9 @@ run_steps() {
 		fi
 		printf '%s\n' "$line" >>"$LOGFILE"
 		[[ -z $V ]] || printf '%s\n' "$line"
-		if [[ $line =~ ^\[([0-9]+)/([0-9]+)\] ]]; then
+		if [[ $line =~ ^\[([0-9]+)(/[0-9]+)?\] ]]; then
 			STEPS=${BASH_REMATCH[1]}
-			progress "$what ${BASH_REMATCH[1]}/${BASH_REMATCH[2]}"
+			progress "$what ${BASH_REMATCH[1]}${BASH_REMATCH[2]}"
 		fi
 	done < <(
 		s=0
@@ -340,9 +342,16 @@ load_qemu() {
 
 # --- the guest kernel ------------------------------------------------------
 
-# The name by which this run's kernel goes: the series, or own.
+# The name by which this run's kernel goes: the series, with -debug for the one
+# that DEBUG=1 builds, or own.
 kernel_tag() {
-	if [[ ${KERNEL_IMAGE:-} ]]; then echo own; else echo "$KERNEL"; fi
+	if [[ ${KERNEL_IMAGE:-} ]]; then echo own; else echo "$KERNEL${DEBUG:+-debug}"; fi
+}
+
+# With DEBUG=1 the kernel looks for bugs in each access and each lock, and everything
+# takes some times as long. Limits of time are as many times theirs.
+time_scale() {
+	echo $((${DEBUG:+5} + 1))
 }
 
 # The name by which the guest tests of this kernel in this QEMU go.
