@@ -309,6 +309,11 @@ static int dmirage_ctx_enable(struct dmirage_ctx *ctx)
 		       ctx->cq.dma);
 	dmirage_writel(dd, dmirage_ctx_reg(ctx, DMIRAGE_CTX_RINGS),
 		       ilog2(ctx->sq.entries) | ilog2(ctx->cq.entries) << 8);
+	/* they are as the ASID's last owner left them */
+	dmirage_writel(dd, dmirage_ctx_reg(ctx, DMIRAGE_CTX_SQ_HEAD), 0);
+	dmirage_writel(dd, dmirage_ctx_reg(ctx, DMIRAGE_CTX_SQ_TAIL), 0);
+	dmirage_writel(dd, dmirage_ctx_reg(ctx, DMIRAGE_CTX_CQ_HEAD), 0);
+	dmirage_writel(dd, dmirage_ctx_reg(ctx, DMIRAGE_CTX_CQ_TAIL), 0);
 	dmirage_writel(dd, dmirage_ctx_reg(ctx, DMIRAGE_CTX_HOLD_LIMIT),
 		       DMIRAGE_HOLD_LIMIT_DEFAULT);
 	dmirage_writel(dd, ctl, val);

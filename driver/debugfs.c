@@ -123,6 +123,7 @@ static const struct dmirage_reg_name dmirage_dev_regs[] = {
 	{ "engines", DMIRAGE_REG_ENGINES, 4 },
 	{ "error", DMIRAGE_REG_ERROR, 4 },
 	{ "status", DMIRAGE_REG_STATUS, 4 },
+	{ "cq_events", DMIRAGE_REG_CQ_EVENTS, 8 },
 	{ "fq_base", DMIRAGE_REG_FQ + DMIRAGE_Q_BASE, 8 },
 	{ "fq_config", DMIRAGE_REG_FQ + DMIRAGE_Q_CONFIG, 4 },
 	{ "fq_head", DMIRAGE_REG_FQ + DMIRAGE_Q_HEAD, 4 },
@@ -151,6 +152,10 @@ static const struct dmirage_reg_name dmirage_ctx_regs[] = {
 	{ "hold", DMIRAGE_CTX_HOLD, 4 },
 	{ "hold_limit", DMIRAGE_CTX_HOLD_LIMIT, 4 },
 	{ "sync_addr", DMIRAGE_CTX_SYNC_ADDR, 8 },
+	{ "sq_head", DMIRAGE_CTX_SQ_HEAD, 4 },
+	{ "sq_tail", DMIRAGE_CTX_SQ_TAIL, 4 },
+	{ "cq_head", DMIRAGE_CTX_CQ_HEAD, 4 },
+	{ "cq_tail", DMIRAGE_CTX_CQ_TAIL, 4 },
 };
 
 static void dmirage_reg_print(struct seq_file *m, struct dmirage_dev *dd,

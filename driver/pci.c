@@ -116,10 +116,12 @@ static int dmirage_identify(struct dmirage_dev *dd)
 	}
 
 	dd->hw_version = dmirage_readl(dd, DMIRAGE_REG_VERSION);
-	if (dd->hw_version >> 16 != DMIRAGE_VERSION >> 16) {
+	if (dd->hw_version >> 16 != DMIRAGE_VERSION >> 16 ||
+	    dd->hw_version < DMIRAGE_VERSION) {
 		dev_err(dd->dev,
-			"device version %u.%u, this driver is for %u.x\n",
+			"device version %u.%u, this driver is for %u.%u and newer ones of %u.x\n",
 			dd->hw_version >> 16, dd->hw_version & 0xffff,
+			DMIRAGE_VERSION >> 16, DMIRAGE_VERSION & 0xffff,
 			DMIRAGE_VERSION >> 16);
 		return -ENODEV;
 	}

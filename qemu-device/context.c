@@ -30,6 +30,8 @@ static void end(DmirageState *s, DmirageContext *c)
     c->enabled = false;
     s->enabled &= ~(1ull << c->asid);
     c->halted = false;
+    c->armed = false;
+    s->cq_events &= ~(1ull << c->asid);
     c->has_op = false;
     dmirage_fault_forget(c, true);
     drop_chunk(s, c);
@@ -71,6 +73,10 @@ static bool start(DmirageState *s, DmirageContext *c, uint32_t ctl)
         !valid_root(c->cq.base) || !valid_order(cq_order)) {
         return false;
     }
+    if (!dmirage_queue_sane(&c->sq, sq_order) ||
+        !dmirage_queue_sane(&c->cq, cq_order)) {
+        return false;
+    }
     if ((shared || (ctl & DMIRAGE_CTL_ORACLE)) &&
         (!valid_levels(DMIRAGE_CTL_CPU_LEVELS_GET(ctl)) ||
          !valid_root(c->cpu_root))) {
@@ -79,8 +85,8 @@ static bool start(DmirageState *s, DmirageContext *c, uint32_t ctl)
     /* Not known before the buses have their numbers. */
     s->iommu = pci_device_iommu_address_space(&s->parent_obj) !=
                &address_space_memory;
-    dmirage_queue_config(&c->sq, DMIRAGE_Q_ENABLE | sq_order);
-    dmirage_queue_config(&c->cq, DMIRAGE_Q_ENABLE | cq_order);
+    dmirage_queue_resume(&c->sq, sq_order);
+    dmirage_queue_resume(&c->cq, cq_order);
     memset(c->count, 0, sizeof(c->count));
     dmirage_invlog_clear(&c->invlog);
     c->error = 0;
@@ -88,6 +94,8 @@ static bool start(DmirageState *s, DmirageContext *c, uint32_t ctl)
     s->enabled |= 1ull << c->asid;
     c->last[SIDE_SRC].generation = DMIRAGE_LAST_NONE;
     c->last[SIDE_DST].generation = DMIRAGE_LAST_NONE;
+    /* There may be descriptors from the life before. */
+    dmirage_engine_kick(s);
     return true;
 }
 
@@ -140,7 +148,9 @@ uint32_t dmirage_ctx_status(const DmirageContext *c)
            (dmirage_fault_waiting(c) ? DMIRAGE_CTX_FAULT : 0) |
            (c->held ? DMIRAGE_CTX_HELD : 0) |
            (cq_full ? DMIRAGE_CTX_CQ_FULL : 0) |
-           (c->flush_held ? DMIRAGE_CTX_FLUSH_HELD : 0);
+           (c->flush_held ? DMIRAGE_CTX_FLUSH_HELD : 0) |
+           (c->has_op ? DMIRAGE_CTX_ACTIVE : 0) |
+           (c->armed ? DMIRAGE_CTX_ARMED : 0);
 }
 
 /* The engine has something to do for the context, and may. */
@@ -181,12 +191,32 @@ bool dmirage_ctx_fetch(DmirageState *s, DmirageContext *c,
     return true;
 }
 
+/* What software asked to be told of has happened. */
+static void event(DmirageState *s, DmirageContext *c)
+{
+    c->armed = false;
+    s->cq_events |= 1ull << c->asid;
+    trace_dmirage_cq_event(c->asid, c->cq.tail);
+    dmirage_irq(s, DMIRAGE_VEC_COMPLETE);
+}
+
 /* There is room. */
 void dmirage_ctx_complete(DmirageState *s, DmirageContext *c,
                           struct dmirage_cqe *cqe)
 {
     if (!dmirage_queue_push(s, &c->cq, cqe, sizeof(*cqe))) {
         halt(s, c);
+    } else if (c->armed) {
+        event(s, c);
+    }
+}
+
+/* Under the lock, as completions are: either is before the other. */
+static void arm(DmirageState *s, DmirageContext *c, uint32_t seen)
+{
+    c->armed = true;
+    if (seen != c->cq.tail) {
+        event(s, c);
     }
 }
 
@@ -224,6 +254,9 @@ void dmirage_ctx_doorbell(DmirageState *s, DmirageContext *c, uint64_t offset,
     } else if (offset == DMIRAGE_DB_CQ_HEAD &&
                value - c->cq.head <= c->cq.tail - c->cq.head) {
         c->cq.head = value;
+    } else if (offset == DMIRAGE_DB_CQ_ARM &&
+               c->cq.tail - value <= 1u << c->cq.order) {
+        arm(s, c, value);
     } else {
         bad_doorbell(s, c, offset, value);
         return;

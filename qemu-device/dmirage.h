@@ -133,7 +133,9 @@ typedef struct DmirageQueue {
  * @life: grows with each end of the context, so that others notice
  * @drops: grows with each command that drops translations of the context
  * @ctl..@sync_addr: registers
- * @sq: submission ring, @cq: completion ring
+ * @sq: submission ring, @cq: completion ring; their indices outlive the
+ *     context's end, and are registers while it is off
+ * @armed: the next completion is an event
  * @has_op: @op is under way
  * @end: how a chained operation that is being skipped will end
  * @fault_streak: times that this operation faulted since it last got further
@@ -167,6 +169,7 @@ typedef struct DmirageContext {
 
     DmirageQueue sq;
     DmirageQueue cq;
+    bool armed;
 
     bool has_op;
     DmirageOp op;
@@ -284,6 +287,7 @@ struct DmirageState {
     uint64_t resets;                /* of the device, so far */
 
     uint32_t error;
+    uint64_t cq_events;             /* register: bit per context */
     DmirageQueue fq;
     DmirageQueue vq;
     DmirageQueue iq;
@@ -346,6 +350,8 @@ bool dmirage_ram_same_frame(void *opaque, uint64_t dma, uint64_t phys);
 
 /* queue.c, @lock held */
 bool dmirage_queue_config(DmirageQueue *q, uint32_t value);
+void dmirage_queue_resume(DmirageQueue *q, uint32_t order);
+bool dmirage_queue_sane(const DmirageQueue *q, uint32_t order);
 bool dmirage_queue_has_room(const DmirageQueue *q);
 bool dmirage_queue_push(DmirageState *s, DmirageQueue *q, void *entry,
                         size_t size);

@@ -49,7 +49,8 @@
 #define DMIRAGE_VEC_FAULT           0       /* fault queue got an entry */
 #define DMIRAGE_VEC_VIOLATION       1       /* violation queue got an entry */
 #define DMIRAGE_VEC_WAIT            2       /* a command with F_IRQ is done */
-#define DMIRAGE_VECTORS             3
+#define DMIRAGE_VEC_COMPLETE        3       /* CQ_EVENTS got a bit */
+#define DMIRAGE_VECTORS             4
 
 /* ---- Layout of BAR 0 ------------------------------------------------- */
 
@@ -79,7 +80,7 @@
 #define DMIRAGE_REG_ENGINES         0x040   /* RO 32: threads; 0: none */
 
 #define DMIRAGE_ID                  0x52494d44      /* "DMIR" */
-#define DMIRAGE_VERSION             0x00010001      /* 1.1 */
+#define DMIRAGE_VERSION             0x00010002      /* 1.2 */
 #define DMIRAGE_RESET_KEY           0x52455345      /* "ESER" */
 
 #define DMIRAGE_CAP_PAGE_4K         (1ull << 0)
@@ -94,6 +95,7 @@
 #define DMIRAGE_CAP_HOLD            (1ull << 24)    /* hold points */
 #define DMIRAGE_CAP_SYNC            (1ull << 25)    /* SYNC_* registers */
 #define DMIRAGE_CAP_CALIBRATE       (1ull << 26)    /* CALIBRATE operation */
+#define DMIRAGE_CAP_CQ_EVENT        (1ull << 27)    /* DB_CQ_ARM, CQ_EVENTS */
 
 /* What software did wrong; latched until written with 1. */
 #define DMIRAGE_ERR_REGISTER        (1u << 0)   /* no such register, bad size */
@@ -131,6 +133,13 @@
  */
 #define DMIRAGE_REG_FAULT_RESP      0x160
 
+/*
+ * RW1C 64, 8 bytes at a time: a bit for each ASID whose completion event has
+ * happened (see DMIRAGE_DB_CQ_ARM).  It is to be cleared before the context's
+ * user is told: an event that comes after that sets it, and interrupts, again.
+ */
+#define DMIRAGE_REG_CQ_EVENTS       0x168
+
 #define DMIRAGE_RESP_RETRY          0       /* table changed: translate again */
 #define DMIRAGE_RESP_ERRNO_MAX      4095    /* 1..4095: fail with this errno */
 
@@ -158,10 +167,25 @@
 #define DMIRAGE_CTX_SYNC_LEN        0x040   /* WO 64: bytes, not 0 */
 
 /*
+ * Indices of the rings, RW 32.  Where enabling the context begins: software
+ * writes 0, or what it read after an earlier life to go on there, with rings
+ * that have the same content.  A ring with more than its entries between head
+ * and tail refuses ENABLE.  They keep their values when ENABLE is cleared, and
+ * are 0 after a reset.  What is between SQ_HEAD and SQ_TAIL when the context is
+ * enabled is done without another doorbell.
+ */
+#define DMIRAGE_CTX_SQ_HEAD         0x048   /* next descriptor to be taken */
+#define DMIRAGE_CTX_SQ_TAIL         0x04c   /* last value of DB_SQ_TAIL */
+#define DMIRAGE_CTX_CQ_HEAD         0x050   /* last value of DB_CQ_HEAD */
+#define DMIRAGE_CTX_CQ_TAIL         0x054   /* next completion to be written */
+
+/*
  * CTL.  All other registers of the context but ERROR, HOLD* and SYNC_* may
  * only be written while ENABLE is 0.  Clearing ENABLE drops the context's
- * translations, ends its operation without a completion and refuses
- * doorbells; a chunk or audit under way is over when STATUS.BUSY reads 0.
+ * translations, ends its operation without a completion, disarms it, clears
+ * its bit in CQ_EVENTS and refuses doorbells; a chunk or audit under way is
+ * over when STATUS.BUSY reads 0.  Nothing is lost, and the indices are where to
+ * go on, if STATUS.ACTIVE reads 0 before.
  *
  * In mirror and pinned mode the device walks the mirror table at PT_ROOT, with
  * PT_LEVELS; CPU_ROOT and CPU_LEVELS are needed for the oracle.  In shared mode
@@ -186,6 +210,12 @@
 #define DMIRAGE_CTX_HELD            (1u << 2)       /* it is at a hold point */
 #define DMIRAGE_CTX_CQ_FULL         (1u << 3)       /* waits for CQ room */
 #define DMIRAGE_CTX_FLUSH_HELD      (1u << 4)       /* a WAIT is held */
+#define DMIRAGE_CTX_ACTIVE          (1u << 5)       /* an operation, or the
+                                                     * beginning of a chain,
+                                                     * has been taken and is
+                                                     * not completed */
+#define DMIRAGE_CTX_ARMED           (1u << 6)       /* its next completion is
+                                                     * an event */
 
 #define DMIRAGE_CTX_ERR_DOORBELL    (1u << 0)       /* impossible index */
 #define DMIRAGE_CTX_ERR_RING        (1u << 1)       /* DMA to a ring failed:
@@ -262,6 +292,15 @@ enum dmirage_ctx_counter {
                                              * descriptor that is ready */
 #define DMIRAGE_DB_CQ_HEAD          0x004   /* WO 32: index of the first
                                              * completion not yet read */
+/*
+ * WO 32: asks for an event, once, when there is a completion with this index or
+ * a later one: the index after the last completion that was seen.  If there is
+ * one already the event is at once; so none is missed, whatever comes first.
+ * At most a ring's length behind the next completion, and not beyond it.  An
+ * event sets the context's bit in DMIRAGE_REG_CQ_EVENTS and interrupts by
+ * DMIRAGE_VEC_COMPLETE.
+ */
+#define DMIRAGE_DB_CQ_ARM           0x008
 
 /* ---- Rings ------------------------------------------------------------ */
 

@@ -24,6 +24,19 @@ bool dmirage_queue_config(DmirageQueue *q, uint32_t value)
     return true;
 }
 
+/* The indices could be those of a queue of this size. */
+bool dmirage_queue_sane(const DmirageQueue *q, uint32_t order)
+{
+    return q->tail - q->head <= 1u << order;
+}
+
+/* Goes on where its indices are, which are sane. */
+void dmirage_queue_resume(DmirageQueue *q, uint32_t order)
+{
+    q->order = order;
+    q->enabled = true;
+}
+
 bool dmirage_queue_has_room(const DmirageQueue *q)
 {
     return q->enabled && q->tail - q->head < 1u << q->order;

@@ -3,9 +3,9 @@
  * The registers: BAR 0, as laid out in dmirage_hw.h.
  *
  * A 32-bit register is accessed with 4 bytes, a 64-bit one with 8 bytes or,
- * but for those where writing does something (FAULT_RESP, SYNC_LEN), in halves
- * of 4.  Whatever else software tries reads as
- * 0, writes nothing, and sets DMIRAGE_ERR_REGISTER.
+ * but for those where writing does something (FAULT_RESP, CQ_EVENTS, SYNC_LEN),
+ * in halves of 4.  Whatever else software tries reads as 0, writes nothing, and
+ * sets DMIRAGE_ERR_REGISTER.
  */
 #include "dmirage.h"
 
@@ -68,7 +68,7 @@ static uint64_t caps(DmirageState *s)
 
     return DMIRAGE_CAP_PAGE_4K | DMIRAGE_CAP_PAGE_2M | DMIRAGE_CAP_PAGE_1G |
            DMIRAGE_CAP_MIRROR | DMIRAGE_CAP_PINNED | DMIRAGE_CAP_SHARED |
-           DMIRAGE_CAP_HOLD | DMIRAGE_CAP_SYNC |
+           DMIRAGE_CAP_HOLD | DMIRAGE_CAP_SYNC | DMIRAGE_CAP_CQ_EVENT |
            (s->fracture ? DMIRAGE_CAP_FRACTURE : 0) |
            (s->oracle ? oracle : 0) |
            (s->calibrate ? DMIRAGE_CAP_CALIBRATE : 0);
@@ -150,6 +150,8 @@ static Reg global_reg(DmirageState *s, uint64_t offset)
         return ro32(s->engines);
     case DMIRAGE_REG_FAULT_RESP:
         return act(8, 0);
+    case DMIRAGE_REG_CQ_EVENTS:
+        return act(8, s->cq_events);
     default:
         return (Reg) { 0 };
     }
@@ -182,6 +184,14 @@ static Reg ctx_reg(DmirageContext *c, uint64_t offset)
         return rw64(&c->sync_addr, false);
     case DMIRAGE_CTX_SYNC_LEN:
         return act(8, 0);
+    case DMIRAGE_CTX_SQ_HEAD:
+        return rw32(&c->sq.head, c->enabled);
+    case DMIRAGE_CTX_SQ_TAIL:
+        return rw32(&c->sq.tail, c->enabled);
+    case DMIRAGE_CTX_CQ_HEAD:
+        return rw32(&c->cq.head, c->enabled);
+    case DMIRAGE_CTX_CQ_TAIL:
+        return rw32(&c->cq.tail, c->enabled);
     default:
         break;
     }
@@ -211,7 +221,8 @@ static Reg reg_at(DmirageState *s, hwaddr addr)
         return ctx_reg(c, offset);
     }
     if (ctx_at(s, addr, DMIRAGE_DB_BASE)) {
-        if (offset == DMIRAGE_DB_SQ_TAIL || offset == DMIRAGE_DB_CQ_HEAD) {
+        if (offset == DMIRAGE_DB_SQ_TAIL || offset == DMIRAGE_DB_CQ_HEAD ||
+            offset == DMIRAGE_DB_CQ_ARM) {
             return act(4, 0);
         }
         return (Reg) { 0 };
@@ -305,6 +316,7 @@ static void reset(DmirageState *s)
         dmirage_ctx_reset(s, &s->ctx[i]);
     }
     s->error = 0;
+    s->cq_events = 0;
 }
 
 void dmirage_regs_reset(DmirageState *s)
@@ -353,6 +365,8 @@ static void global_write(DmirageState *s, hwaddr addr, uint64_t value)
 
     if (addr == DMIRAGE_REG_FAULT_RESP) {
         dmirage_fault_response(s, value);
+    } else if (addr == DMIRAGE_REG_CQ_EVENTS) {
+        s->cq_events &= ~value;
     } else if (q) {
         queue_write(s, q, addr, value);
     } else if (addr == DMIRAGE_REG_ERROR) {

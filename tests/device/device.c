@@ -457,10 +457,14 @@ void context_enable(struct context *c)
 	w64(d, CTX(c->asid, DMIRAGE_CTX_SQ_BASE), c->sq);
 	w64(d, CTX(c->asid, DMIRAGE_CTX_CQ_BASE), c->cq);
 	w32(d, CTX(c->asid, DMIRAGE_CTX_RINGS), c->sq_order | c->cq_order << 8);
-	/* What an earlier life left there would look new. */
-	memset(ram(d, c->cq), 0, sizeof(struct dmirage_cqe) << c->cq_order);
-	c->tail = 0;
-	c->head = 0;
+	/* What an earlier life left there would look new; so would 0 at index ~0. */
+	memset(ram(d, c->cq), c->first_cq ? 0x5a : 0, sizeof(struct dmirage_cqe) << c->cq_order);
+	c->tail = c->first_sq;
+	c->head = c->first_cq;
+	w32(d, CTX(c->asid, DMIRAGE_CTX_SQ_HEAD), c->tail);
+	w32(d, CTX(c->asid, DMIRAGE_CTX_SQ_TAIL), c->tail);
+	w32(d, CTX(c->asid, DMIRAGE_CTX_CQ_HEAD), c->head);
+	w32(d, CTX(c->asid, DMIRAGE_CTX_CQ_TAIL), c->head);
 	w32(d, CTX(c->asid, DMIRAGE_CTX_CTL), c->ctl);
 	g_assert_cmphex(r32(d, CTX(c->asid, DMIRAGE_CTX_CTL)), ==, c->ctl);
 }
@@ -518,9 +522,28 @@ void hold_await(struct context *c)
 	wait_for(!r32(c->d, CTX(c->asid, DMIRAGE_CTX_HOLD)));
 }
 
-uint32_t ctx_status(struct context *c)
+static uint32_t whole_status(struct context *c)
 {
 	return r32(c->d, CTX(c->asid, DMIRAGE_CTX_STATUS));
+}
+
+uint32_t ctx_status(struct context *c)
+{
+	uint32_t status = whole_status(c);
+
+	if (status & (DMIRAGE_CTX_FAULT | DMIRAGE_CTX_HELD))
+		g_assert_cmphex(status & DMIRAGE_CTX_ACTIVE, !=, 0);
+	return status & ~(DMIRAGE_CTX_ACTIVE | DMIRAGE_CTX_ARMED);
+}
+
+bool ctx_active(struct context *c)
+{
+	return whole_status(c) & DMIRAGE_CTX_ACTIVE;
+}
+
+bool ctx_armed(struct context *c)
+{
+	return whole_status(c) & DMIRAGE_CTX_ARMED;
 }
 
 uint64_t counter(struct context *c, enum dmirage_ctx_counter n)

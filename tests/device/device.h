@@ -206,6 +206,7 @@ struct dmirage_audit audit_take(struct device *d, uint64_t answer);
  * @pt_root, @cpu_root: mirror table and page table
  * @sq_order, @cq_order: log2 of the entries of the rings at @sq and @cq
  * @tail: next descriptor, @head: next completion
+ * @first_sq, @first_cq: what both begin with when it is enabled
  */
 struct context {
 	struct device *d;
@@ -219,6 +220,8 @@ struct context {
 	unsigned int cq_order;
 	uint32_t tail;
 	uint32_t head;
+	uint32_t first_sq;
+	uint32_t first_cq;
 };
 
 /* Memory for a context: 5 levels, rings of 64 entries, no oracle. */
@@ -239,7 +242,11 @@ struct context context_open_mode(struct device *d, unsigned int asid, uint32_t c
 /* With the oracle. */
 struct context context_open_checked(struct device *d, unsigned int asid);
 
+/* STATUS but for ACTIVE and ARMED; where it waits, the operation must be ACTIVE. */
 uint32_t ctx_status(struct context *c);
+/* These bits of STATUS. */
+bool ctx_active(struct context *c);
+bool ctx_armed(struct context *c);
 uint64_t counter(struct context *c, enum dmirage_ctx_counter n);
 
 /* The address of the entry for @va at @level, with the tables above it made. */

@@ -50,8 +50,8 @@ static void test_identity(void)
 	g_assert_cmphex(bar_size(d, 2, false), ==, 0x1000);
 	g_assert_cmpuint(exp, !=, 0);
 	g_assert_cmpuint(msix, !=, 0);
-	/* Three vectors, table and pending bits in BAR 2. */
-	g_assert_cmphex(pci_read(d, d->config, msix) >> 16 & 0x7ff, ==, 2);
+	/* Four vectors, table and pending bits in BAR 2. */
+	g_assert_cmphex(pci_read(d, d->config, msix) >> 16 & 0x7ff, ==, 3);
 	g_assert_cmphex(pci_read(d, d->config, msix + 4), ==, 2);
 	g_assert_cmphex(pci_read(d, d->config, msix + 8), ==, PENDING | 2);
 	device_close(d);
@@ -200,11 +200,11 @@ static void test_properties(void)
 		{ "prefetch=511", DMIRAGE_REG_PREFETCH, 511 },
 		{ "engines=0", DMIRAGE_REG_ENGINES, 0 },
 		{ "engines=16", DMIRAGE_REG_ENGINES, 16 },
-		{ "oracle=off", DMIRAGE_REG_CAPS, 0x3000707 },
-		{ "fracture=on", DMIRAGE_REG_CAPS, 0x303070f },
-		{ "x-calibrate=on", DMIRAGE_REG_CAPS, 0x7030707 },
+		{ "oracle=off", DMIRAGE_REG_CAPS, 0xb000707 },
+		{ "fracture=on", DMIRAGE_REG_CAPS, 0xb03070f },
+		{ "x-calibrate=on", DMIRAGE_REG_CAPS, 0xf030707 },
 		{ "suspect-ms=10000,audit-ms=3600000,iotlb-replacement=random,on-violation=log",
-		  DMIRAGE_REG_CAPS, 0x3030707 },
+		  DMIRAGE_REG_CAPS, 0xb030707 },
 	};
 
 	for (unsigned int i = 0; i < G_N_ELEMENTS(bad); i++) {

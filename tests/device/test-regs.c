@@ -38,8 +38,8 @@ struct reg {
 
 static const struct reg global[] = {
 	{ .name = "ID",            .offset = 0x000, .size = 4, .access = RO, .reset = 0x52494d44 },
-	{ .name = "VERSION",       .offset = 0x004, .size = 4, .access = RO, .reset = 0x10001 },
-	{ .name = "CAPS",          .offset = 0x008, .size = 8, .access = RO, .reset = 0x3030707 },
+	{ .name = "VERSION",       .offset = 0x004, .size = 4, .access = RO, .reset = 0x10002 },
+	{ .name = "CAPS",          .offset = 0x008, .size = 8, .access = RO, .reset = 0xb030707 },
 	{ .name = "CONTEXTS",      .offset = 0x010, .size = 4, .access = RO, .reset = 64 },
 	{ .name = "RING_ORDER",    .offset = 0x014, .size = 4, .access = RO, .reset = 10 },
 	{ .name = "VA_BITS",       .offset = 0x018, .size = 4, .access = RO, .reset = 57 },
@@ -54,6 +54,7 @@ static const struct reg global[] = {
 	{ .name = "PREFETCH",      .offset = 0x03c, .size = 4, .access = RO },
 	{ .name = "ENGINES",       .offset = 0x040, .size = 4, .access = RO, .reset = 1 },
 	{ .name = "FAULT_RESP",    .offset = 0x160, .size = 8, .access = WO, .whole = true },
+	{ .name = "CQ_EVENTS",     .offset = 0x168, .size = 8, .access = W1C, .whole = true },
 };
 
 /* FQ and VQ; IQ has HEAD and TAIL the other way round. */
@@ -86,6 +87,10 @@ static const struct reg context[] = {
 	{ .name = "HOLD_LIMIT", .offset = 0x034, .size = 4, .access = DO, .reset = 1000 },
 	{ .name = "SYNC_ADDR",  .offset = 0x038, .size = 8, .access = RW },
 	{ .name = "SYNC_LEN",   .offset = 0x040, .size = 8, .access = WO, .whole = true },
+	{ .name = "SQ_HEAD",    .offset = 0x048, .size = 4, .access = RW, .locked = true },
+	{ .name = "SQ_TAIL",    .offset = 0x04c, .size = 4, .access = RW, .locked = true },
+	{ .name = "CQ_HEAD",    .offset = 0x050, .size = 4, .access = RW, .locked = true },
+	{ .name = "CQ_TAIL",    .offset = 0x054, .size = 4, .access = RW, .locked = true },
 };
 
 static const struct reg counter_reg = { .name = "counter", .size = 8, .access = RO };
@@ -96,6 +101,7 @@ static const struct reg counter_reg = { .name = "counter", .size = 8, .access = 
 static const struct reg doorbell[] = {
 	{ .name = "SQ_TAIL", .offset = 0x000, .size = 4, .access = WO },
 	{ .name = "CQ_HEAD", .offset = 0x004, .size = 4, .access = WO },
+	{ .name = "CQ_ARM",  .offset = 0x008, .size = 4, .access = WO },
 };
 
 /* Where each table's registers are, and what it is called in the document. */
@@ -606,13 +612,18 @@ static void test_enable(void)
 		{ 0x028, 0x010b },
 		{ 0x028, 0x01ff },
 		{ 0x028, 0xff01 },
+		{ 0x048, 1 },
+		{ 0x04c, 65 },
+		{ 0x050, 1 },
+		{ 0x054, 65 },
+		{ 0x054, 0xffffffff },
 	};
 	struct device *d = device_open(NULL);
 	struct context c = context_open(d, 0);
 	const uint32_t at = CTX(0, 0), mirror = 0x501, checked = 0x5503, shared = 0x5021;
 
 	for (unsigned int i = 0; i < G_N_ELEMENTS(bad); i++) {
-		unsigned int size = bad[i].offset == 0x028 ? 4 : 8;
+		unsigned int size = bad[i].offset >= 0x028 ? 4 : 8;
 		uint64_t good;
 
 		w32(d, at, 0);

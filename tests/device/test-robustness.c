@@ -168,11 +168,11 @@ static uint32_t some_offset(void)
 		return 8 * pick(16);
 	case 2:
 	case 3:
-		return DMIRAGE_REG_FQ + 4 * pick(26);
+		return DMIRAGE_REG_FQ + 4 * pick(28);
 	case 4:
-		return DB(asid, 4 * pick(3));
+		return DB(asid, 4 * pick(4));
 	default:
-		return CTX(asid, 4 * pick(18));
+		return CTX(asid, 4 * pick(23));
 	}
 }
 
@@ -217,6 +217,11 @@ static void enable_something(struct device *d)
 	w64(d, CTX(asid, DMIRAGE_CTX_SQ_BASE), sq);
 	w64(d, CTX(asid, DMIRAGE_CTX_CQ_BASE), cq[pick(4)]);
 	w32(d, CTX(asid, DMIRAGE_CTX_RINGS), (1 + pick(6)) | (1 + pick(6)) << 8);
+	/* Where the doorbells below are about right; or on the way round, full or not. */
+	w32(d, CTX(asid, DMIRAGE_CTX_SQ_HEAD), pick(4) ? 0 : 0xfffffffe);
+	w32(d, CTX(asid, DMIRAGE_CTX_SQ_TAIL), pick(4) ? 0 : pick(3));
+	w32(d, CTX(asid, DMIRAGE_CTX_CQ_HEAD), pick(4) ? 0 : 0xfffffffe);
+	w32(d, CTX(asid, DMIRAGE_CTX_CQ_TAIL), pick(4) ? 0 : pick(3));
 	w32(d, CTX(asid, DMIRAGE_CTX_CTL),
 	    DMIRAGE_CTL_ENABLE | mode | DMIRAGE_CTL_PT_LEVELS(4 + pick(2)) |
 		    (pick(2) ? DMIRAGE_CTL_ORACLE : 0) | DMIRAGE_CTL_CPU_LEVELS(4 + pick(2)));

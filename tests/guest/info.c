@@ -113,6 +113,7 @@ static void capabilities(int arg)
 		DMIRAGE_CAP_ORACLE_ACCESS,
 		DMIRAGE_CAP_ORACLE_AUDIT,
 		DMIRAGE_CAP_HOLD,
+		DMIRAGE_CAP_CQ_EVENT,
 	};
 	struct dmirage *d = open_context();
 	struct dmirage_info info = get_info(d);

@@ -108,6 +108,7 @@ static void print_caps(__u64 caps)
 		{ DMIRAGE_CAP_HOLD, "hold points" },
 		{ DMIRAGE_CAP_SYNC, "synchronous invalidation" },
 		{ DMIRAGE_CAP_CALIBRATE, "calibration" },
+		{ DMIRAGE_CAP_CQ_EVENT, "completion events" },
 	};
 	const char *sep = "";
 	size_t i;
