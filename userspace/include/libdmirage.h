@@ -5,16 +5,22 @@
  * Concepts
  *
  *   A *handle* (struct dmirage) is an open device file, and with it one
- *   context: the device's view of the address space of the calling process.
- *   Any address that the process may use, an operation may name; nothing is
- *   registered and nothing is pinned.
+ *   context: the device's view of the address space of the calling process, or
+ *   with DMIRAGE_OPEN_ATTACH of another one.
+ *
+ *   The *mode* says what addresses operations may name (dmirage.h).  In mirror
+ *   mode, the default, it is any address that the process may use: nothing is
+ *   registered and nothing is pinned.  In mirror mode by region
+ *   (DMIRAGE_OPEN_REGIONS) and in pinned mode it is what dmirage_region_add()
+ *   was told.  In shared mode it is, again, any address.
  *
  *   An *operation* is a struct dmirage_sqe, filled in by a dmirage_prep_*()
  *   helper.  dmirage_submit() puts it into the submission ring, and
  *   dmirage_poll() or dmirage_wait() take its struct dmirage_cqe from the
- *   completion ring; neither makes a system call.  Operations of one handle
- *   are carried out one after the other, and complete in that order.  The
- *   cookie of an operation comes back in its completion.
+ *   completion ring.  There is no system call in that, but for sleeping in
+ *   dmirage_wait().  Operations of one handle are carried out one after the
+ *   other, and complete in that order.  The cookie of an operation comes back
+ *   in its completion.
  *
  *   A *chain* is an operation of several descriptors, for memory that is
  *   scattered.  dmirage_chain() makes one.
@@ -24,15 +30,20 @@
  *   device holding.  dmirage_read_violations() returns the records,
  *   dmirage_format_violation() writes one out as a report.
  *
+ *   An *event* tells that there is a completion, for programs that wait for
+ *   other things, too: dmirage_eventfd() and dmirage_arm().
+ *
  * Errors: every function that can fail returns a negative errno.  That an
  * operation failed is no error of the function that fetched its completion:
  * look at dmirage_cqe.status.
  *
- * Threads: a handle is for one thread at a time.  Apart from that,
- * dmirage_get_info(), dmirage_get_counters(), dmirage_fd() and (one thread at
- * a time) dmirage_read_violations() may run at any time before
- * dmirage_close().  Different handles are independent.  Functions without a
- * handle are safe everywhere.
+ * Threads: any number of threads may use a handle at the same time, until
+ * dmirage_close().  Each completion is fetched by one of them: by the
+ * dmirage_run() that it belongs to, and else by whoever asks first.  What is
+ * submitted by one dmirage_submit() stays together; a chain that is submitted in
+ * parts does not, and other threads have to wait for its end.  Records of
+ * violations are for one thread at a time.  Threads that wait here must not be
+ * cancelled (pthread_cancel()).
  *
  * Processes: a handle belongs to the address space that opened it.  After
  * fork() the child has no rings, and may do nothing with its copy of the
@@ -58,19 +69,31 @@ struct dmirage;
 /* ---- Handles ---------------------------------------------------------- */
 
 #define DMIRAGE_OPEN_NO_CONTEXT	(1u << 0)
+#define DMIRAGE_OPEN_REGIONS	(1u << 1)
+#define DMIRAGE_OPEN_ATTACH	(1u << 2)
 
 /**
  * struct dmirage_open_opts - what dmirage_open() may be asked for
  * @sq_entries: submission ring, a power of two, 2..info.ring_entries; 0: 256
  * @cq_entries: completion ring, likewise; 0: as many as @sq_entries
  * @flags:      DMIRAGE_OPEN_NO_CONTEXT: only look at the device; the handle
- *              has no rings and takes no context
+ *              has no rings and takes no context, and the other fields are 0.
+ *              DMIRAGE_OPEN_REGIONS: mirror mode, by region.
+ *              DMIRAGE_OPEN_ATTACH: for the memory of another process
+ * @mode:       DMIRAGE_MODE_*
+ * @pid:        with DMIRAGE_OPEN_ATTACH, that process; 0: that of @pidfd.
+ *              Else 0
+ * @pidfd:      with DMIRAGE_OPEN_ATTACH and @pid 0, a pidfd, which stays the
+ *              caller's.  Else 0
  * @reserved:   0
  */
 struct dmirage_open_opts {
 	unsigned int sq_entries;
 	unsigned int cq_entries;
 	unsigned int flags;
+	unsigned int mode;
+	int pid;
+	int pidfd;
 	unsigned int reserved;
 };
 
@@ -89,9 +112,15 @@ int dmirage_find(char *path, size_t size);
  * @opts: NULL: all defaults
  * @out:  the handle; not written on failure
  *
+ * To attach one needs what a debugger would need: /proc/PID/mem is opened for
+ * writing.  Operations on such a handle name addresses of that process.
+ *
  * Return: 0, or -ENODEV no device file is there; -EPROTO the driver speaks
  * another version of the interface; -EINVAL @opts; -ENOSPC the device has no
- * context left; what open() and DMIRAGE_IOC_SETUP (dmirage.h) fail with.
+ * context left; -EOPNOTSUPP the device lacks the mode, or the machine does not
+ * permit it; -ESRCH, -EACCES, -EPERM, -EBADF the process to attach to has ended,
+ * may not be attached to, or @pidfd is none; what else open() and
+ * DMIRAGE_IOC_SETUP (dmirage.h) fail with.
  */
 int dmirage_open(const char *path, const struct dmirage_open_opts *opts,
 		 struct dmirage **out);
@@ -131,6 +160,73 @@ int dmirage_get_info(const struct dmirage *d, struct dmirage_info *info);
  */
 int dmirage_get_counters(const struct dmirage *d, unsigned int scope,
 			 struct dmirage_counters *c);
+
+/* ---- Memory ----------------------------------------------------------- */
+
+/**
+ * dmirage_region_add() - let the device use a range of memory
+ * @addr: first byte, a multiple of 4096
+ * @len:  bytes, a multiple of 4096, not 0
+ * @flags: DMIRAGE_REGION_WRITE: for writing, too
+ * @id:   what dmirage_region_remove() wants; not written on failure
+ *
+ * In pinned mode the pages are pinned, and there is one region for a page at
+ * most.  In mirror mode by region nothing need be there yet.
+ *
+ * Return: 0, or -EINVAL @addr, @len, @flags, or a handle without regions;
+ * -ENOSPC DMIRAGE_REGIONS_MAX; -ENOMEM, also if RLIMIT_MEMLOCK does not permit
+ * it; -EFAULT, -EEXIST, -EOPNOTSUPP pinned mode: not all of it is mapped so,
+ * overlaps another region, cannot be pinned; -ESRCH the address space has ended;
+ * -EINTR; -EPERM, -EIO, -ENODEV.
+ */
+int dmirage_region_add(struct dmirage *d, const void *addr, uint64_t len,
+		       unsigned int flags, uint32_t *id);
+
+/**
+ * dmirage_region_remove() - take it back
+ *
+ * When it returns the device has nothing of it any more that no other region
+ * covers, and operations on it fail.
+ *
+ * Return: 0, or -ENOENT no such region; -EINVAL a handle without regions;
+ * -EINTR; -EPERM, -ENODEV.
+ */
+int dmirage_region_remove(struct dmirage *d, uint32_t id);
+
+/**
+ * dmirage_prefetch() - make translations before they are needed
+ * @addr:  first byte; any
+ * @len:   bytes, not 0
+ * @flags: DMIRAGE_PREFETCH_WRITE: for writing; DMIRAGE_PREFETCH_ASYNC: do not
+ *         wait for it
+ * @done:  gets how many bytes from @addr on are translated, also on an error;
+ *         0 with DMIRAGE_PREFETCH_ASYNC; may be NULL
+ *
+ * Mirror mode only.  The kernel may take any of it back at once.  How an
+ * asynchronous one went is in the counters: prefetches, prefetch_errors.
+ *
+ * Return: 0, or -EINVAL @len, @flags, wraps around; -EOPNOTSUPP another mode;
+ * -EFAULT nothing is mapped there, or it is in no region; -EPERM read-only (or
+ * as dmirage_get_info()); -EAGAIN DMIRAGE_PREFETCH_MAX are under way; -ESRCH,
+ * -EBUSY, -ENOMEM, -EIO as an operation would fail; -EINTR; -ENODEV.
+ */
+int dmirage_prefetch(struct dmirage *d, const void *addr, uint64_t len,
+		     unsigned int flags, uint64_t *done);
+
+/**
+ * dmirage_audit() - have all compared that the device holds of a range
+ * @addr:   first byte; any
+ * @len:    bytes, not 0; cut at the end of the address space
+ * @result: translations, pages and violations are written, if it went well;
+ *          each violation is a record for dmirage_read_violations(), too
+ *
+ * Return: 0, or -EINVAL @len, or a handle without a context; -EOPNOTSUPP the
+ * device has no audits; -ECANCELED the context ended meanwhile, or there is too
+ * much to look at; -EBUSY an earlier one that was given up goes on; -ETIMEDOUT
+ * this one is given up; -EINTR; -EPERM, -EIO, -ENODEV.
+ */
+int dmirage_audit(struct dmirage *d, const void *addr, uint64_t len,
+		  struct dmirage_audit_range *result);
 
 /* ---- Operations ------------------------------------------------------- */
 
@@ -202,10 +298,12 @@ void dmirage_chain(struct dmirage_sqe *sqes, unsigned int n);
  * @sqes: @n descriptors, in order
  *
  * Takes as many as there is room for: the submission ring holds what has been
- * submitted and whose completion has not been fetched.
+ * submitted and whose completion has not been fetched.  Of a chain it takes all
+ * descriptors or none.
  *
- * Return: how many were taken, 1..@n; 0 if @n is 0; -EAGAIN no room for any;
- * -EINVAL the handle has no context.
+ * Return: how many were taken, 1..@n; 0 if @n is 0; -EAGAIN no room for the
+ * first operation; -EINVAL it is a chain longer than the ring, or the handle
+ * has no context.
  */
 int dmirage_submit(struct dmirage *d, const struct dmirage_sqe *sqes,
 		   unsigned int n);
@@ -223,10 +321,12 @@ int dmirage_poll(struct dmirage *d, struct dmirage_cqe *cqes, unsigned int n);
  * @cqe:        may be NULL
  * @timeout_ms: 0: do not wait; negative: for ever
  *
- * Gives up the processor while it waits, since whoever resolves the device's
- * page faults may need it.
+ * Looks for a short time, and then sleeps: until there is a completion, if the
+ * device can tell (DMIRAGE_CAP_CQ_EVENT) and dmirage_eventfd() was not called,
+ * else in short steps.
  *
- * Return: 0, or -ETIMEDOUT; -EINVAL the handle has no context.
+ * Return: 0, or -ETIMEDOUT; -ENODEV, -EIO there is none, and the device is gone
+ * or broken; -EINVAL the handle has no context.
  */
 int dmirage_wait(struct dmirage *d, struct dmirage_cqe *cqe, int timeout_ms);
 
@@ -235,10 +335,15 @@ int dmirage_wait(struct dmirage *d, struct dmirage_cqe *cqe, int timeout_ms);
  * @cqe:        its completion; NULL: any status but OK is reported as -EIO
  * @timeout_ms: as for dmirage_wait()
  *
- * Return: 0 when it has completed, whatever its status; -EBUSY others are
- * under way on this handle; -ETIMEDOUT (it is under way still, and its
- * completion is for dmirage_wait() to fetch); -EIO; -EINVAL the handle has no
- * context, or @sqe is the beginning of a chain.
+ * Operations submitted before it are carried out before it; their completions
+ * stay for whoever fetches them.  If nobody does, and the completion ring has
+ * no room left, this one waits in vain.
+ *
+ * Return: 0 when it has completed, whatever its status; -EAGAIN no room in the
+ * submission ring; -EBUSY a chain has no end yet, and would take it for a piece;
+ * -ETIMEDOUT (it is under way still, and its completion is for dmirage_wait()
+ * or dmirage_poll() to fetch); -ENODEV, -EIO as for dmirage_wait(); -EINVAL the
+ * handle has no context, or @sqe is the beginning of a chain.
  */
 int dmirage_run(struct dmirage *d, const struct dmirage_sqe *sqe,
 		struct dmirage_cqe *cqe, int timeout_ms);
@@ -249,6 +354,31 @@ int dmirage_run(struct dmirage *d, const struct dmirage_sqe *sqe,
  * A chain counts once all of it has been submitted.
  */
 unsigned int dmirage_in_flight(const struct dmirage *d);
+
+/**
+ * dmirage_eventfd() - the event, for a loop of one's own
+ *
+ * An eventfd that is readable when there was a completion to fetch after
+ * dmirage_arm(), and when the device breaks or goes.  It belongs to the handle:
+ * it is not to be closed, nor to be read (dmirage_arm() does that).  From now on
+ * it is the caller's alone; dmirage_wait() and dmirage_run() do without it.
+ *
+ * Return: the file descriptor; -EOPNOTSUPP the device cannot tell
+ * (DMIRAGE_CAP_CQ_EVENT); -EINVAL the handle has no context; what eventfd()
+ * fails with; -EPERM, -ENODEV as dmirage_get_info().
+ */
+int dmirage_eventfd(struct dmirage *d);
+
+/**
+ * dmirage_arm() - ask for the event, once
+ *
+ * The eventfd is not readable after it, until there is a completion to fetch;
+ * at once, if there is one already.  So: arm, wait for the eventfd, fetch what
+ * there is, and again.
+ *
+ * Return: 0, or -EINVAL dmirage_eventfd() has not been called.
+ */
+int dmirage_arm(struct dmirage *d);
 
 /* ---- Violations ------------------------------------------------------- */
 
@@ -283,6 +413,7 @@ int dmirage_format_violation(const struct dmirage_violation *v, char *buf,
 const char *dmirage_status_str(unsigned int status);
 const char *dmirage_violation_str(unsigned int kind);
 const char *dmirage_op_str(unsigned int opcode);
+const char *dmirage_mode_str(unsigned int mode);
 
 /* "the IOTLB", "the mirror table", "a latch": enum dmirage_holder. */
 const char *dmirage_holder_str(unsigned int holder);

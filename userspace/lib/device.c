@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "internal.h"
@@ -73,18 +74,81 @@ static void unmap_parts(struct dmirage *d)
 		munmap((void *)d->db, d->setup.db_bytes);
 }
 
+/* The timed waits are by the clock that deadlines are made of. */
+static int make_locks(struct dmirage *d)
+{
+	pthread_condattr_t attr;
+	int err;
+
+	err = pthread_condattr_init(&attr);
+	if (err)
+		return -err;
+	err = pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	if (!err)
+		err = pthread_cond_init(&d->news, &attr);
+	pthread_condattr_destroy(&attr);
+	if (err)
+		return -err;
+	pthread_mutex_init(&d->submit_lock, NULL);
+	pthread_mutex_init(&d->complete_lock, NULL);
+	return 0;
+}
+
+/* What is asked for makes sense, as far as it is not for the driver to say. */
+static bool opts_valid(const struct dmirage_open_opts *o)
+{
+	const unsigned int flags = DMIRAGE_OPEN_NO_CONTEXT |
+				   DMIRAGE_OPEN_REGIONS | DMIRAGE_OPEN_ATTACH;
+
+	if ((o->flags & ~flags) || o->reserved || o->pid < 0)
+		return false;
+	if ((o->flags & DMIRAGE_OPEN_NO_CONTEXT) &&
+	    (o->flags != DMIRAGE_OPEN_NO_CONTEXT || o->mode))
+		return false;
+	return (o->flags & DMIRAGE_OPEN_ATTACH) || (!o->pid && !o->pidfd);
+}
+
+static int set_up(struct dmirage *d, const struct dmirage_open_opts *o)
+{
+	struct dmirage_setup s = {
+		.sq_entries = o->sq_entries ? o->sq_entries : DEFAULT_ENTRIES,
+		.mode = o->mode,
+	};
+	bool attach = o->flags & DMIRAGE_OPEN_ATTACH;
+	int err;
+
+	s.cq_entries = o->cq_entries ? o->cq_entries : s.sq_entries;
+	if (o->flags & DMIRAGE_OPEN_REGIONS)
+		s.flags |= DMIRAGE_SETUP_REGIONS;
+	if (attach) {
+		s.flags |= DMIRAGE_SETUP_ATTACH;
+		s.pidfd = o->pidfd;
+		err = dmirage_attach(o->pid, &s.pidfd, &s.mem_fd);
+		if (err)
+			return err;
+	}
+	err = ioctl(d->fd, DMIRAGE_IOC_SETUP, &s) ? -errno : 0;
+	if (attach) {
+		close(s.pidfd);
+		close(s.mem_fd);
+	}
+	if (!err)
+		d->setup = s;
+	return err;
+}
+
 static int start_context(struct dmirage *d, const struct dmirage_open_opts *o)
 {
 	struct dmirage_setup *s = &d->setup;
 	void *p;
 	int err;
 
-	s->sq_entries = o->sq_entries ? o->sq_entries : DEFAULT_ENTRIES;
-	s->cq_entries = o->cq_entries ? o->cq_entries : s->sq_entries;
-	if (ioctl(d->fd, DMIRAGE_IOC_SETUP, s)) {
-		s->sq_entries = 0;
-		return -errno;
-	}
+	err = set_up(d, o);
+	if (err)
+		return err;
+	d->claims = calloc(s->sq_entries, sizeof(d->claims[0]));
+	if (!d->claims)
+		return -ENOMEM;
 
 	err = map_part(d->fd, s->sq_offset, s->sq_bytes, PROT_READ | PROT_WRITE,
 		       &p);
@@ -114,7 +178,7 @@ int dmirage_open(const char *path, const struct dmirage_open_opts *opts,
 
 	if (opts)
 		o = *opts;
-	if ((o.flags & ~DMIRAGE_OPEN_NO_CONTEXT) || o.reserved)
+	if (!opts_valid(&o))
 		return -EINVAL;
 	if (!path) {
 		err = dmirage_find(first, sizeof(first));
@@ -126,7 +190,11 @@ int dmirage_open(const char *path, const struct dmirage_open_opts *opts,
 	d = calloc(1, sizeof(*d));
 	if (!d)
 		return -ENOMEM;
+	err = make_locks(d);
+	if (err)
+		goto err_free;
 	d->owner = getpid();
+	d->event = -1;
 	d->fd = open(path, O_RDWR | O_CLOEXEC);
 	if (d->fd < 0) {
 		err = -errno;
@@ -139,6 +207,7 @@ int dmirage_open(const char *path, const struct dmirage_open_opts *opts,
 		err = -EPROTO;
 		goto err_close;
 	}
+	d->caps = info.caps;
 	if (!(o.flags & DMIRAGE_OPEN_NO_CONTEXT)) {
 		err = start_context(d, &o);
 		if (err)
@@ -149,6 +218,7 @@ int dmirage_open(const char *path, const struct dmirage_open_opts *opts,
 
 err_unmap:
 	unmap_parts(d);
+	free(d->claims);
 err_close:
 	close(d->fd);
 err_free:
@@ -167,6 +237,9 @@ void dmirage_close(struct dmirage *d)
 	if (d->owner == getpid())
 		unmap_parts(d);
 	close(d->fd);
+	if (d->event >= 0)
+		close(d->event);
+	free(d->claims);
 	free(d);
 }
 

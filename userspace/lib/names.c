@@ -51,6 +51,12 @@ static const char *const holders[] = {
 	[DMIRAGE_HELD_TABLE] = "the mirror table",
 };
 
+static const char *const modes[] = {
+	[DMIRAGE_MODE_MIRROR] = "mirror",
+	[DMIRAGE_MODE_PINNED] = "pinned",
+	[DMIRAGE_MODE_SHARED] = "shared",
+};
+
 _Static_assert(ARRAY_SIZE(statuses) == DMIRAGE_ST_MAX, "a name per status");
 _Static_assert(ARRAY_SIZE(ops) == DMIRAGE_OP_MAX, "a name per operation");
 _Static_assert(ARRAY_SIZE(violations) == DMIRAGE_VIOL_MAX, "a name per kind");
@@ -78,4 +84,9 @@ const char *dmirage_op_str(unsigned int opcode)
 const char *dmirage_holder_str(unsigned int holder)
 {
 	return name(holders, ARRAY_SIZE(holders), holder);
+}
+
+const char *dmirage_mode_str(unsigned int mode)
+{
+	return name(modes, ARRAY_SIZE(modes), mode);
 }

@@ -2,137 +2,72 @@
 /*
  * The rings: operations in, completions out.
  */
-#define _GNU_SOURCE
 #include <errno.h>
-#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <time.h>
 
 #include "internal.h"
 
-/* How dmirage_wait() waits: look, then yield, then sleep. */
-#define WAIT_SPINS	64
-#define WAIT_YIELDS	64
-#define WAIT_SLEEP_NS	20000
+/* In place of a claim: its completion has been handed over. */
+static struct claim handed_over;
 
-static void prep(struct dmirage_sqe *sqe, uint64_t cookie, uint8_t opcode)
+/* ---- Submission -------------------------------------------------------- */
+
+/*
+ * How many of @n descriptors to take if there is room for @room: no chain is
+ * cut, since other threads' operations would become pieces of it.
+ */
+static unsigned int fitting(const struct dmirage_sqe *sqes, unsigned int n,
+			    unsigned int room)
 {
-	*sqe = (struct dmirage_sqe){ .opcode = opcode, .cookie = cookie };
+	if (n <= room)
+		return n;
+	while (room && (sqes[room - 1].flags & DMIRAGE_SQE_CHAIN))
+		room--;
+	return room;
 }
 
-void dmirage_prep_copy(struct dmirage_sqe *sqe, uint64_t cookie, void *dst,
-		       const void *src, uint64_t len)
-{
-	prep(sqe, cookie, DMIRAGE_OP_COPY);
-	sqe->dst = (uintptr_t)dst;
-	sqe->src = (uintptr_t)src;
-	sqe->len = len;
-}
-
-void dmirage_prep_fill(struct dmirage_sqe *sqe, uint64_t cookie, void *dst,
-		       uint64_t pattern, uint64_t len)
-{
-	prep(sqe, cookie, DMIRAGE_OP_FILL);
-	sqe->dst = (uintptr_t)dst;
-	sqe->imm = pattern;
-	sqe->len = len;
-}
-
-void dmirage_prep_read_imm(struct dmirage_sqe *sqe, uint64_t cookie,
-			   const void *src, uint64_t len)
-{
-	prep(sqe, cookie, DMIRAGE_OP_READ_IMM);
-	sqe->src = (uintptr_t)src;
-	sqe->len = len;
-}
-
-void dmirage_prep_write_imm(struct dmirage_sqe *sqe, uint64_t cookie,
-			    void *dst, uint64_t value, uint64_t len)
-{
-	prep(sqe, cookie, DMIRAGE_OP_WRITE_IMM);
-	sqe->dst = (uintptr_t)dst;
-	sqe->imm = value;
-	sqe->len = len;
-}
-
-void dmirage_prep_cas(struct dmirage_sqe *sqe, uint64_t cookie, void *dst,
-		      uint64_t compare, uint64_t value, uint64_t len)
-{
-	prep(sqe, cookie, DMIRAGE_OP_CAS);
-	sqe->dst = (uintptr_t)dst;
-	sqe->compare = compare;
-	sqe->imm = value;
-	sqe->len = len;
-}
-
-void dmirage_prep_fetch_add(struct dmirage_sqe *sqe, uint64_t cookie, void *dst,
-			    uint64_t summand, uint64_t len)
-{
-	prep(sqe, cookie, DMIRAGE_OP_FETCH_ADD);
-	sqe->dst = (uintptr_t)dst;
-	sqe->imm = summand;
-	sqe->len = len;
-}
-
-void dmirage_prep_crc32c(struct dmirage_sqe *sqe, uint64_t cookie,
-			 const void *src, uint64_t len)
-{
-	prep(sqe, cookie, DMIRAGE_OP_CRC32C);
-	sqe->src = (uintptr_t)src;
-	sqe->len = len;
-}
-
-void dmirage_prep_touch_read(struct dmirage_sqe *sqe, uint64_t cookie,
-			     const void *src, uint64_t len)
-{
-	prep(sqe, cookie, DMIRAGE_OP_TOUCH_READ);
-	sqe->src = (uintptr_t)src;
-	sqe->len = len;
-}
-
-void dmirage_prep_touch_write(struct dmirage_sqe *sqe, uint64_t cookie,
-			      void *dst, uint64_t len)
-{
-	prep(sqe, cookie, DMIRAGE_OP_TOUCH_WRITE);
-	sqe->dst = (uintptr_t)dst;
-	sqe->len = len;
-}
-
-void dmirage_prep_nop(struct dmirage_sqe *sqe, uint64_t cookie)
-{
-	prep(sqe, cookie, DMIRAGE_OP_NOP);
-}
-
-void dmirage_chain(struct dmirage_sqe *sqes, unsigned int n)
+/* Are the first descriptors a chain that will never fit? */
+static bool too_long(const struct dmirage_sqe *sqes, unsigned int n,
+		     unsigned int entries)
 {
 	unsigned int i;
 
-	for (i = 0; i + 1 < n; i++)
-		sqes[i].flags |= DMIRAGE_SQE_CHAIN;
+	for (i = 0; i < n && i < entries; i++) {
+		if (!(sqes[i].flags & DMIRAGE_SQE_CHAIN))
+			return false;
+	}
+	return i < n;
 }
 
-int dmirage_submit(struct dmirage *d, const struct dmirage_sqe *sqes,
-		   unsigned int n)
+int dmirage_put(struct dmirage *d, const struct dmirage_sqe *sqes,
+		unsigned int n, struct claim *claim)
 {
 	uint32_t mask = d->setup.sq_entries - 1;
-	unsigned int room, i;
+	uint32_t head, op = d->op_tail;
+	unsigned int i;
 
-	if (!d->sq)
+	/* Pairs with retire(), which is done with slots and claims before. */
+	head = __atomic_load_n(&d->sq_head, __ATOMIC_ACQUIRE);
+	if (too_long(sqes, n, d->setup.sq_entries))
 		return -EINVAL;
+	n = fitting(sqes, n, d->setup.sq_entries - (d->sq_tail - head));
 	if (!n)
-		return 0;
-	room = d->setup.sq_entries - (d->sq_tail - d->sq_head);
-	if (!room)
 		return -EAGAIN;
-	if (n > room)
-		n = room;
+	if (claim) {
+		claim->op = op;
+		claim->done = false;
+		d->claims[op & mask] = claim;
+	}
 	for (i = 0; i < n; i++) {
 		d->sq[(d->sq_tail + i) & mask] = sqes[i];
 		if (!(sqes[i].flags & DMIRAGE_SQE_CHAIN))
-			d->in_flight++;
+			op++;
 	}
-	d->sq_tail += n;
+	d->open_chain = sqes[n - 1].flags & DMIRAGE_SQE_CHAIN;
+	/* Before the doorbell: a completion finds its operation counted. */
+	__atomic_store_n(&d->op_tail, op, __ATOMIC_RELEASE);
+	__atomic_store_n(&d->sq_tail, d->sq_tail + n, __ATOMIC_RELEASE);
 	/*
 	 * The descriptors, and the data they name, before the doorbell.  Pairs
 	 * with the device's acquire of the tail, before it reads descriptors.
@@ -142,44 +77,132 @@ int dmirage_submit(struct dmirage *d, const struct dmirage_sqe *sqes,
 	return (int)n;
 }
 
-/* The oldest operation has completed: its descriptors may be used again. */
-static void retire(struct dmirage *d)
+int dmirage_submit(struct dmirage *d, const struct dmirage_sqe *sqes,
+		   unsigned int n)
 {
-	uint32_t mask = d->setup.sq_entries - 1;
-	bool more = true;
+	int ret;
 
-	while (more && d->sq_head != d->sq_tail)
-		more = d->sq[d->sq_head++ & mask].flags & DMIRAGE_SQE_CHAIN;
-	if (d->in_flight)
-		d->in_flight--;
+	if (!d->sq)
+		return -EINVAL;
+	if (!n)
+		return 0;
+	pthread_mutex_lock(&d->submit_lock);
+	ret = dmirage_put(d, sqes, n, NULL);
+	pthread_mutex_unlock(&d->submit_lock);
+	return ret;
 }
 
-/* Fetch up to @n completions without telling the device about the room. */
-static unsigned int fetch(struct dmirage *d, struct dmirage_cqe *cqes,
-			  unsigned int n)
-{
-	uint32_t mask = d->setup.cq_entries - 1;
-	const struct dmirage_cqe *cqe;
-	unsigned int i;
+/* ---- Completion -------------------------------------------------------- */
 
-	for (i = 0; i < n; i++) {
-		cqe = &d->cq[d->cq_head & mask];
+static const struct dmirage_cqe *entry(const struct dmirage *d, uint32_t index)
+{
+	return &d->cq[index & (d->setup.cq_entries - 1)];
+}
+
+/* A refused doorbell completes no operation. */
+static bool of_operation(const struct dmirage_cqe *cqe)
+{
+	return cqe->status != DMIRAGE_ST_DOORBELL;
+}
+
+static struct claim **claim_of(struct dmirage *d, uint32_t op)
+{
+	return &d->claims[op & (d->setup.sq_entries - 1)];
+}
+
+/* Look at what has come, and hand over what is claimed. */
+static void see(struct dmirage *d)
+{
+	const struct dmirage_cqe *cqe;
+	struct claim **claim;
+	bool news = false;
+
+	for (;; d->cq_seen++) {
+		cqe = entry(d, d->cq_seen);
 		/*
 		 * Pairs with the device's release of the entry, which writes
 		 * seq last: after it the rest of the entry may be read, and
 		 * the memory that the operation wrote.
 		 */
 		if (__atomic_load_n(&cqe->seq, __ATOMIC_ACQUIRE) !=
-		    d->cq_head + 1)
+		    d->cq_seen + 1)
 			break;
+		if (!of_operation(cqe))
+			continue;
+		/* Pairs with dmirage_put(), which writes the claim before. */
+		(void)__atomic_load_n(&d->sq_tail, __ATOMIC_ACQUIRE);
+		claim = claim_of(d, d->op_seen++);
+		if (!*claim)
+			continue;
+		(*claim)->cqe = *cqe;
+		(*claim)->done = true;
+		*claim = &handed_over;
+		news = true;
+	}
+	if (news)
+		pthread_cond_broadcast(&d->news);
+}
+
+/* The oldest operation has completed: its descriptors may be used again. */
+static void retire(struct dmirage *d)
+{
+	uint32_t tail = __atomic_load_n(&d->sq_tail, __ATOMIC_ACQUIRE);
+	uint32_t mask = d->setup.sq_entries - 1;
+	uint32_t head = d->sq_head;
+	bool more = true;
+
+	while (more && head != tail)
+		more = d->sq[head++ & mask].flags & DMIRAGE_SQE_CHAIN;
+	*claim_of(d, d->op_head) = NULL;
+	__atomic_store_n(&d->op_head, d->op_head + 1, __ATOMIC_RELEASE);
+	/* Pairs with dmirage_put(), which writes to what is free now. */
+	__atomic_store_n(&d->sq_head, head, __ATOMIC_RELEASE);
+}
+
+/* The completion at the head is done with. */
+static void advance(struct dmirage *d)
+{
+	if (of_operation(entry(d, d->cq_head)))
+		retire(d);
+	d->cq_head++;
+}
+
+/* Is there a completion at the head for whoever asks? */
+static bool ready(struct dmirage *d)
+{
+	while (d->cq_head != d->cq_seen) {
+		if (!of_operation(entry(d, d->cq_head)) ||
+		    !*claim_of(d, d->op_head))
+			return true;
+		advance(d);
+	}
+	return false;
+}
+
+unsigned int dmirage_fetch(struct dmirage *d, struct dmirage_cqe *cqes,
+			   unsigned int n)
+{
+	uint32_t before = d->cq_head;
+	unsigned int i;
+
+	see(d);
+	for (i = 0; ready(d) && i < n; i++) {
 		if (cqes)
-			cqes[i] = *cqe;
-		/* A refused doorbell completes no operation. */
-		if (cqe->status != DMIRAGE_ST_DOORBELL)
-			retire(d);
-		d->cq_head++;
+			cqes[i] = *entry(d, d->cq_head);
+		advance(d);
+	}
+	if (d->cq_head != before) {
+		/* The reads above before the device may reuse the entries. */
+		__atomic_thread_fence(__ATOMIC_RELEASE);
+		d->db[DMIRAGE_DB_CQ_HEAD / 4] = d->cq_head;
 	}
 	return i;
+}
+
+void dmirage_unclaim(struct dmirage *d, const struct claim *claim)
+{
+	if (!claim->done)
+		*claim_of(d, claim->op) = NULL;
 }
 
 int dmirage_poll(struct dmirage *d, struct dmirage_cqe *cqes, unsigned int n)
@@ -188,78 +211,17 @@ int dmirage_poll(struct dmirage *d, struct dmirage_cqe *cqes, unsigned int n)
 
 	if (!d->cq)
 		return -EINVAL;
-	got = fetch(d, cqes, n);
-	if (got) {
-		/* The reads above before the device may reuse the entries. */
-		__atomic_thread_fence(__ATOMIC_RELEASE);
-		d->db[DMIRAGE_DB_CQ_HEAD / 4] = d->cq_head;
-	}
+	pthread_mutex_lock(&d->complete_lock);
+	got = dmirage_fetch(d, cqes, n);
+	pthread_mutex_unlock(&d->complete_lock);
 	return (int)got;
-}
-
-static int64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
-}
-
-int dmirage_wait(struct dmirage *d, struct dmirage_cqe *cqe, int timeout_ms)
-{
-	const struct timespec nap = { .tv_nsec = WAIT_SLEEP_NS };
-	int64_t deadline = 0;
-	unsigned int turn;
-	int got;
-
-	for (turn = 0;; turn++) {
-		got = dmirage_poll(d, cqe, 1);
-		if (got)
-			return got < 0 ? got : 0;
-		if (!timeout_ms)
-			return -ETIMEDOUT;
-		if (turn < WAIT_SPINS)
-			continue;
-		if (timeout_ms > 0) {
-			if (!deadline)
-				deadline = now_ns() + timeout_ms * 1000000LL;
-			else if (now_ns() >= deadline)
-				timeout_ms = 0;	/* one last look */
-		}
-		if (turn < WAIT_SPINS + WAIT_YIELDS)
-			sched_yield();
-		else
-			nanosleep(&nap, NULL);
-	}
-}
-
-int dmirage_run(struct dmirage *d, const struct dmirage_sqe *sqe,
-		struct dmirage_cqe *cqe, int timeout_ms)
-{
-	struct dmirage_cqe own;
-	int ret;
-
-	if (sqe->flags & DMIRAGE_SQE_CHAIN)
-		return -EINVAL;
-	/* not in_flight: a chain that waits for its end would take it */
-	if (d->sq_head != d->sq_tail)
-		return -EBUSY;
-	ret = dmirage_submit(d, sqe, 1);
-	if (ret < 0)
-		return ret;
-	do {
-		ret = dmirage_wait(d, &own, timeout_ms);
-		if (ret)
-			return ret;
-	} while (own.status == DMIRAGE_ST_DOORBELL);
-	if (cqe)
-		*cqe = own;
-	else if (own.status != DMIRAGE_ST_OK)
-		return -EIO;
-	return 0;
 }
 
 unsigned int dmirage_in_flight(const struct dmirage *d)
 {
-	return d->in_flight;
+	/* In this order: the tail is never behind a head that was read before. */
+	uint32_t head = __atomic_load_n(&d->op_head, __ATOMIC_ACQUIRE);
+	uint32_t tail = __atomic_load_n(&d->op_tail, __ATOMIC_ACQUIRE);
+
+	return tail - head;
 }

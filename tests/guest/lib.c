@@ -1,0 +1,394 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The library's own promises: threads that share a handle, whose completion
+ * is whose, chains that stay together, and the options of dmirage_open().
+ */
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common.h"
+#include "schedule.h"
+
+#define THREADS		4
+#define ROUNDS		2000u	/* operations of each thread */
+#define BATCH		6u
+
+/**
+ * struct shared - a handle that several threads use
+ * @d:       the handle
+ * @word:    for each thread, added to by its operations
+ * @seen:    how often each cookie came back; a cookie is thread * ROUNDS + round
+ * @fetched: how many completions came in all
+ * @wrong:   completions that were not as they should be
+ */
+struct shared {
+	struct dmirage *d;
+	u64 *word;
+	u8 *seen;
+	u32 fetched;
+	u32 wrong;
+};
+
+struct worker {
+	pthread_t thread;
+	struct shared *s;
+	u32 nr;
+	u32 rounds;
+};
+
+static void count(u32 *n, u32 by)
+{
+	__atomic_fetch_add(n, by, __ATOMIC_RELAXED);
+}
+
+static u32 read_count(u32 *n)
+{
+	return __atomic_load_n(n, __ATOMIC_RELAXED);
+}
+
+static void start(struct worker *w, struct shared *s, u32 nr,
+		  void *(*run)(void *))
+{
+	*w = (struct worker){ .s = s, .nr = nr, .rounds = ROUNDS };
+	ASSERT_EQ(pthread_create(&w->thread, NULL, run, w), 0);
+}
+
+static struct shared share(unsigned int entries)
+{
+	struct probe_mem mem = get_mem(PROBE_KIND_4K, PROBE_4K);
+	struct shared s = {
+		.d = open_context_rings(entries, entries),
+		.word = (u64 *)mem.addr,
+		.seen = calloc(THREADS, ROUNDS),
+	};
+
+	ASSERT(s.seen);
+	return s;
+}
+
+static void note_completion(struct shared *s, const struct dmirage_cqe *cqe)
+{
+	if (cqe->status != DMIRAGE_ST_OK || cqe->cookie >= THREADS * ROUNDS)
+		count(&s->wrong, 1);
+	else if (__atomic_fetch_add(&s->seen[cqe->cookie], 1, __ATOMIC_RELAXED))
+		count(&s->wrong, 1);
+	count(&s->fetched, 1);
+}
+
+/* Batches of random length, among them chains that touch a word twice. */
+static void *submitter(void *arg)
+{
+	struct worker *w = arg;
+	struct ktap_random r = { 0x5ba7e + w->nr };
+	u64 cookie = (u64)w->nr * ROUNDS, end = cookie + ROUNDS;
+	struct dmirage_sqe sqe[BATCH];
+	unsigned int n, put;
+	int ret;
+
+	while (cookie < end) {
+		for (n = 0; n < BATCH && cookie < end; n++) {
+			if (n + 1 < BATCH && !ktap_below(&r, 4)) {
+				dmirage_prep_fill(&sqe[n], cookie++,
+						  &w->s->word[64 + w->nr], 1, 8);
+				sqe[n + 1] = sqe[n];
+				dmirage_chain(&sqe[n++], 2);
+			} else {
+				dmirage_prep_fetch_add(&sqe[n], cookie++,
+						       &w->s->word[w->nr], 1, 8);
+			}
+			if (!ktap_below(&r, 4)) {
+				n++;
+				break;
+			}
+		}
+		for (put = 0; put < n; put += (unsigned int)ret) {
+			ret = dmirage_submit(w->s->d, sqe + put, n - put);
+			if (ret == -EAGAIN) {
+				sched_yield();
+				ret = 0;
+			}
+			if (ret < 0) {
+				count(&w->s->wrong, 1);
+				return NULL;
+			}
+		}
+	}
+	return NULL;
+}
+
+/* By turns with dmirage_poll() and dmirage_wait(), until all have come. */
+static void *fetcher(void *arg)
+{
+	struct worker *w = arg;
+	struct dmirage_cqe cqe[3];
+	unsigned int turn;
+	int i, got;
+
+	for (turn = 0; read_count(&w->s->fetched) < w->rounds; turn++) {
+		if (turn % 2) {
+			got = dmirage_poll(w->s->d, cqe, 3);
+		} else {
+			got = dmirage_wait(w->s->d, cqe, 20);
+			got = got ? 0 : 1;
+		}
+		for (i = 0; i < got; i++)
+			note_completion(w->s, &cqe[i]);
+	}
+	return NULL;
+}
+
+/* One after the other, each its own. */
+static void *runner(void *arg)
+{
+	struct worker *w = arg;
+	u64 base = (u64)w->nr * ROUNDS;
+	struct dmirage_sqe sqe;
+	struct dmirage_cqe cqe;
+	u32 i;
+	int ret;
+
+	for (i = 0; i < w->rounds; i++) {
+		dmirage_prep_fetch_add(&sqe, base + i, &w->s->word[w->nr], 1, 8);
+		while ((ret = dmirage_run(w->s->d, &sqe, &cqe,
+					  OP_TIMEOUT_MS)) == -EAGAIN)
+			sched_yield();
+		if (ret || cqe.status != DMIRAGE_ST_OK ||
+		    cqe.cookie != base + i || cqe.result != i) {
+			count(&w->s->wrong, 1);
+			return NULL;
+		}
+		note_completion(w->s, &cqe);
+	}
+	return NULL;
+}
+
+static void expect_each_once(struct shared *s, u32 threads)
+{
+	u64 sum = 0;
+	u32 i;
+
+	EXPECT_EQ(s->wrong, 0);
+	EXPECT_EQ(s->fetched, threads * ROUNDS);
+	for (i = 0; i < threads * ROUNDS; i++)
+		sum += s->seen[i] == 1;
+	EXPECT_EQ(sum, threads * ROUNDS);
+	EXPECT_EQ(dmirage_in_flight(s->d), 0);
+	EXPECT_EQ(get_counters(s->d).ops, threads * ROUNDS);
+	EXPECT_EQ(get_counters(s->d).ops_failed, 0);
+	expect_clean(s->d);
+}
+
+/* Some submit and others fetch: each completion comes back once. */
+static void threads_fetch(int entries)
+{
+	struct shared s = share((unsigned int)entries);
+	struct worker in[THREADS], out[2];
+	u32 i;
+
+	for (i = 0; i < 2; i++) {
+		start(&out[i], &s, i, fetcher);
+		out[i].rounds = THREADS * ROUNDS;
+	}
+	for (i = 0; i < THREADS; i++)
+		start(&in[i], &s, i, submitter);
+	for (i = 0; i < THREADS; i++)
+		pthread_join(in[i].thread, NULL);
+	for (i = 0; i < 2; i++)
+		pthread_join(out[i].thread, NULL);
+	expect_each_once(&s, THREADS);
+}
+
+/* dmirage_run() in all threads: each gets what belongs to it. */
+static void threads_run(int entries)
+{
+	struct shared s = share((unsigned int)entries);
+	struct worker w[THREADS];
+	u32 i;
+
+	for (i = 0; i < THREADS; i++)
+		start(&w[i], &s, i, runner);
+	for (i = 0; i < THREADS; i++) {
+		pthread_join(w[i].thread, NULL);
+		EXPECT_EQ(s.word[i], ROUNDS);
+	}
+	expect_each_once(&s, THREADS);
+}
+
+/* Both at once. */
+static void threads_mixed(int entries)
+{
+	struct shared s = share((unsigned int)entries);
+	struct worker w[THREADS], out;
+	u32 i;
+
+	start(&out, &s, 0, fetcher);
+	out.rounds = THREADS * ROUNDS;
+	for (i = 0; i < THREADS; i++)
+		start(&w[i], &s, i, i % 2 ? runner : submitter);
+	for (i = 0; i < THREADS; i++)
+		pthread_join(w[i].thread, NULL);
+	pthread_join(out.thread, NULL);
+	expect_each_once(&s, THREADS);
+}
+
+/* ---- Whose completion it is -------------------------------------------- */
+
+/* Completions before and behind a dmirage_run()'s stay, in their order. */
+static void run_among_others(int entries)
+{
+	struct dmirage *d = open_context_rings((unsigned int)entries, 8);
+	struct dmirage_sqe sqe[3], own;
+	struct dmirage_cqe cqe[8];
+	unsigned int round, i;
+	u64 word = 0;
+
+	dmirage_prep_fetch_add(&own, 77, &word, 1, 8);
+	for (i = 0; i < 3; i++)
+		dmirage_prep_nop(&sqe[i], i);
+	for (round = 0; round < 20; round++) {
+		ASSERT_EQ(dmirage_submit(d, sqe, 3), 3);
+		ASSERT_OK(dmirage_run(d, &own, cqe, OP_TIMEOUT_MS));
+		EXPECT_EQ(cqe[0].cookie, 77);
+		EXPECT_EQ(cqe[0].result, 2 * round);
+		EXPECT_EQ(dmirage_submit(d, sqe, 1), 1);
+		/* Through the small ring this goes only if slots come back. */
+		ASSERT_OK(dmirage_run(d, &own, NULL, OP_TIMEOUT_MS));
+		EXPECT_EQ(dmirage_in_flight(d), 6);
+		EXPECT_EQ(dmirage_poll(d, cqe, 8), 4);
+		for (i = 0; i < 4; i++)
+			EXPECT_EQ(cqe[i].cookie, i % 3);
+		EXPECT_EQ(dmirage_in_flight(d), 0);
+	}
+	EXPECT_EQ(dmirage_poll(d, cqe, 8), 0);
+}
+
+/* One that took too long goes to whoever waits next. */
+static void run_late(int arg)
+{
+	struct probe_mem mem = get_mem(PROBE_KIND_4K, PROBE_4K);
+	struct dmirage *d = open_context();
+	struct dmirage_cqe cqe;
+	struct dmirage_sqe sqe;
+
+	(void)arg;
+	dev_write(d, mem.addr, 1);
+	arm_hold(d, "translated");
+	dmirage_prep_write_imm(&sqe, 9, mem.addr, 2, 8);
+	EXPECT_EQ((u64)dmirage_run(d, &sqe, &cqe, 30), (u64)-ETIMEDOUT);
+	EXPECT_EQ(cpu_read(mem.addr), 1);
+	EXPECT_EQ(dmirage_in_flight(d), 1);
+	EXPECT_OK(probe_ctx_write(d, "hold", "release"));
+	ASSERT_OK(dmirage_wait(d, &cqe, OP_TIMEOUT_MS));
+	EXPECT_EQ(cqe.cookie, 9);
+	EXPECT_EQ(cpu_read(mem.addr), 2);
+	dev_write(d, mem.addr, 3);
+	EXPECT_EQ(dmirage_in_flight(d), 0);
+}
+
+/* A chain goes into the ring as a whole or not at all. */
+static void chain_whole(int arg)
+{
+	struct probe_mem mem = get_mem(PROBE_KIND_4K, PROBE_4K);
+	struct dmirage *d = open_context_rings(8, 8);
+	struct dmirage_sqe sqe[9];
+	struct dmirage_cqe cqe;
+	unsigned int i;
+
+	(void)arg;
+	for (i = 0; i < 9; i++)
+		dmirage_prep_fill(&sqe[i], i, mem.addr + 8 * i, ~0ull, 8);
+	dmirage_chain(sqe + 2, 4);
+	/* 0, 1, chain of 2..5, 6, 7, 8: where the ring ends is between two. */
+	ASSERT_EQ(dmirage_submit(d, sqe, 9), 8);
+	EXPECT_EQ((u64)dmirage_submit(d, sqe + 2, 4), (u64)-EAGAIN);
+	for (i = 0; i < 3; i++)
+		ASSERT_OK(dmirage_wait(d, NULL, OP_TIMEOUT_MS));
+	/* Two slots are in use: 6 and 7.  Room for 6. */
+	EXPECT_EQ(dmirage_submit(d, sqe + 8, 1), 1);
+	EXPECT_EQ(dmirage_submit(d, sqe, 2), 2);
+	EXPECT_EQ((u64)dmirage_submit(d, sqe + 2, 4), (u64)-EAGAIN);
+	/* What comes before the chain is taken, and not the chain. */
+	EXPECT_EQ(dmirage_submit(d, sqe + 1, 5), 1);
+	for (i = 0; i < 6; i++)
+		ASSERT_OK(dmirage_wait(d, &cqe, OP_TIMEOUT_MS));
+	EXPECT_EQ(cqe.cookie, 1);
+	EXPECT_EQ(dmirage_submit(d, sqe + 2, 4), 4);
+	ASSERT_OK(dmirage_wait(d, &cqe, OP_TIMEOUT_MS));
+	EXPECT_EQ(cqe.cookie, 2);
+	EXPECT_EQ(cqe.result, 32);
+	/* Longer than the ring: never. */
+	dmirage_chain(sqe, 9);
+	EXPECT_EQ((u64)dmirage_submit(d, sqe, 9), (u64)-EINVAL);
+	EXPECT_EQ(dmirage_in_flight(d), 0);
+}
+
+/* ---- Options ----------------------------------------------------------- */
+
+/* What dmirage_open() is asked for, and answers. */
+static const struct {
+	int ret;
+	struct dmirage_open_opts opts;
+} asked[] = {
+	{ -EINVAL, { .flags = 1u << 3 } },
+	{ -EINVAL, { .reserved = 1 } },
+	{ -EINVAL, { .mode = 3 } },
+	{ -EINVAL, { .pid = 1 } },
+	{ -EINVAL, { .pidfd = 1 } },
+	{ -EINVAL, { .flags = DMIRAGE_OPEN_NO_CONTEXT, .mode = 1 } },
+	{ -EINVAL, { .flags = DMIRAGE_OPEN_NO_CONTEXT | DMIRAGE_OPEN_ATTACH } },
+	{ -EINVAL, { .flags = DMIRAGE_OPEN_ATTACH, .pid = -1 } },
+	{ -EINVAL, { .sq_entries = 3 } },
+	/* no descriptor, and one that is no pidfd: the console */
+	{ -EBADF, { .flags = DMIRAGE_OPEN_ATTACH, .pidfd = -1 } },
+	{ -EBADF, { .flags = DMIRAGE_OPEN_ATTACH, .pidfd = 1 } },
+	/* no process has this number */
+	{ -ESRCH, { .flags = DMIRAGE_OPEN_ATTACH, .pid = 1 << 22 } },
+	{ 0, { .sq_entries = 2 } },
+};
+
+static void options(int arg)
+{
+	struct dmirage_open_opts look = { .flags = DMIRAGE_OPEN_NO_CONTEXT };
+	struct dmirage *d, *other;
+	unsigned int used, i;
+	int ret;
+
+	(void)arg;
+	ASSERT_OK(dmirage_open(NULL, &look, &d));
+	used = get_info(d).contexts_used;
+	for (i = 0; i < ARRAY_SIZE(asked); i++) {
+		other = NULL;
+		ret = dmirage_open(NULL, &asked[i].opts, &other);
+		if (ret != asked[i].ret)
+			ktap_fail(__FILE__, __LINE__, "options %u: %s", i,
+				  strerror(-ret));
+		EXPECT_EQ(!other, !!ret);
+		dmirage_close(other);
+	}
+	/* None of them keeps a context, or a file. */
+	EXPECT_EQ(get_info(d).contexts_used, used);
+	EXPECT_EQ(dup(0), dmirage_fd(d) + 1);
+}
+
+static const struct ktap_test tests[] = {
+	{ "threads-fetch", threads_fetch, 256, 0 },
+	{ "threads-fetch-small", threads_fetch, 8, 0 },
+	{ "threads-run", threads_run, 256, 0 },
+	{ "threads-run-small", threads_run, 2, 0 },
+	{ "threads-mixed", threads_mixed, 256, 0 },
+	{ "threads-mixed-small", threads_mixed, 8, 0 },
+	{ "run-among-others", run_among_others, 256, 0 },
+	{ "run-among-others-small", run_among_others, 8, 0 },
+	{ "run-late", run_late, 0, 0 },
+	{ "chain-whole", chain_whole, 0, 0 },
+	{ "options", options, 0, 0 },
+};
+
+int main(int argc, char **argv)
+{
+	return ktap_main(argc, argv, tests, ARRAY_SIZE(tests),
+			 reserve_huge_pages);
+}
