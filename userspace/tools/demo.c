@@ -581,7 +581,7 @@ static int check_machine(const char *path)
 	struct dmirage *d;
 	int err;
 
-	err = tool_open(path, DMIRAGE_OPEN_NO_CONTEXT, &d);
+	err = tool_look(path, &d);
 	if (err)
 		return err;
 	err = dmirage_get_info(d, &info);

@@ -178,7 +178,7 @@ int cmd_info(int argc, char **argv)
 		return EXIT_OK;
 	}
 
-	err = tool_open(args.device, DMIRAGE_OPEN_NO_CONTEXT, &d);
+	err = tool_look(args.device, &d);
 	if (err)
 		return err;
 	err = dmirage_get_info(d, &info);

@@ -3,7 +3,6 @@
  * dmirage: the command line.
  */
 #define _GNU_SOURCE
-#include <argp.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -22,20 +21,31 @@ static const struct {
 } commands[] = {
 	{ "info", cmd_info },
 	{ "stat", cmd_stat },
+	{ "copy", cmd_copy },
+	{ "fill", cmd_fill },
+	{ "prefetch", cmd_prefetch },
+	{ "audit", cmd_audit },
+	{ "violations", cmd_violations },
 	{ "demo", cmd_demo },
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
 static const char doc[] =
-	"Look at a dmirage device, and show what it is for.\v"
+	"Look at a dmirage device, work with it, and show what it is for.\v"
 	"Commands:\n"
-	"  info    the device on the PCI bus, its capabilities and limits\n"
-	"  stat    counters of the device, the driver and the oracle\n"
-	"  demo    move pages under a working device, with a correct driver\n"
-	"          and with a broken one\n"
+	"  info        the device on the PCI bus, its capabilities and limits\n"
+	"  stat        counters of the device, the driver and the oracle\n"
+	"  copy        copy a file by the device\n"
+	"  fill        fill a file, or memory, by the device\n"
+	"  prefetch    make translations in advance, and count the faults\n"
+	"  audit       compare what the device holds with the page tables\n"
+	"  violations  stale accesses of all processes, as they come\n"
+	"  demo        move pages under a working device, with a correct driver\n"
+	"              and with a broken one\n"
 	"\n"
-	"`dmirage COMMAND --help' says more about each.\n"
+	"`dmirage COMMAND --help' says more about each, and so do the manual pages,\n"
+	"dmirage(1) and dmirage-COMMAND(1).\n"
 	"\n"
 	"Exit status:\n"
 	"  0  done, and everything is as it should be\n"
@@ -78,9 +88,18 @@ void complain(const char *fmt, ...)
 	fputc('\n', stderr);
 }
 
-int tool_open(const char *path, unsigned int flags, struct dmirage **out)
+int tool_look(const char *path, struct dmirage **out)
 {
-	const struct dmirage_open_opts opts = { .flags = flags };
+	const struct dmirage_open_opts opts = {
+		.flags = DMIRAGE_OPEN_NO_CONTEXT,
+	};
+
+	return tool_open(path, &opts, out);
+}
+
+int tool_open(const char *path, const struct dmirage_open_opts *opts,
+	      struct dmirage **out)
+{
 	const char *name = path;
 	char found[32] = "/dev/dmirage*";
 	int err = 0;
@@ -90,7 +109,7 @@ int tool_open(const char *path, unsigned int flags, struct dmirage **out)
 		name = found;
 	}
 	if (!err)
-		err = dmirage_open(name, &opts, out);
+		err = dmirage_open(name, opts, out);
 	switch (-err) {
 	case 0:
 		return 0;
@@ -118,8 +137,8 @@ int tool_open(const char *path, unsigned int flags, struct dmirage **out)
 		complain("cannot use %s: all its contexts are in use", name);
 		return EXIT_ENV;
 	case EOPNOTSUPP:
-		complain("cannot use %s: DMA goes through bounce buffers on this machine",
-			 name);
+		complain("cannot use %s in %s mode: the device lacks it, or DMA is remapped on this machine",
+			 name, dmirage_mode_str(opts->mode));
 		return EXIT_ENV;
 	default:
 		complain("cannot open %s: %s", name, strerror(-err));

@@ -55,10 +55,17 @@ static const struct {
 	ROW(mapped_2m, "2 MiB entries mapped"),
 	ROW(unmapped_4k, "4 KiB entries unmapped"),
 	ROW(unmapped_2m, "2 MiB entries unmapped"),
+	ROW(mapped_1g, "1 GiB entries mapped"),
+	ROW(unmapped_1g, "1 GiB entries unmapped"),
 	ROW(invalidations, "invalidations by the kernel"),
 	ROW(flushes, "of these, flushed the device"),
 	ROW(flushes_elided, "of these, nothing was mapped"),
 	ROW(inval_refused, "of these, refused (might not sleep)"),
+	ROW(prefetches, "prefetches done, or ended by an error"),
+	ROW(prefetch_errors, "of these, ended by an error"),
+	ROW(prefetched, "bytes that these made translations for"),
+	ROW(intervals, "MMU notifiers there are now"),
+	ROW(pinned, "4 KiB pages pinned now"),
 	HEADING("Oracle"),
 	ROW(checks, "pages compared"),
 	ROW(suspects, "found absent, looked at again"),
@@ -149,7 +156,7 @@ int cmd_stat(int argc, char **argv)
 	int err;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &args);
-	err = tool_open(args.device, DMIRAGE_OPEN_NO_CONTEXT, &d);
+	err = tool_look(args.device, &d);
 	if (err)
 		return err;
 	nap.tv_sec = (time_t)args.interval;
