@@ -45,7 +45,7 @@ help:
 	@echo '  make check-all    the same, on 5.10 as well, and all of it in QEMU 7.2 and in 10.0'
 	@echo '  make check DEBUG=1   with a kernel built with KASAN, lockdep and kmemleak'
 	@echo '  make shell        a guest with the device and the driver, to play with'
-	@echo '  make lint         checkpatch, sparse, clang-format, shellcheck, codespell'
+	@echo '  make lint         checkpatch, sparse, clang-format, shellcheck, codespell, mandoc'
 	@echo
 	@echo '  make unit         only the unit tests on the host'
 	@echo '  make fuzz         fuzz the plain parts for longer; what is found goes to build/results/fuzz'
