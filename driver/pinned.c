@@ -46,8 +46,12 @@ static void dmirage_pinned_unaccount(struct dmirage_ctx *ctx, unsigned long n)
 	dmirage_uncount(ctx, DMIRAGE_STAT_PINNED, n);
 }
 
-/* Pin all of the region; mr->npages says how many have been, so far. */
-static int dmirage_pinned_get(struct dmirage_mr *mr, unsigned long n)
+/*
+ * Pin all of the region; mr->npages says how many have been, so far.  The end of
+ * the context waits for resolve_lock, so it must not take longer than it has to.
+ */
+static int dmirage_pinned_get(struct dmirage_ctx *ctx, struct dmirage_mr *mr,
+			      unsigned long n)
 {
 	unsigned int flags = FOLL_LONGTERM | (mr->write ? FOLL_WRITE : 0);
 	int ret;
@@ -58,6 +62,8 @@ static int dmirage_pinned_get(struct dmirage_mr *mr, unsigned long n)
 
 		if (signal_pending(current))
 			return -EINTR;
+		if (READ_ONCE(ctx->state) != DMIRAGE_LIVE)
+			return -ESRCH;
 		ret = pin_user_pages_fast(addr,
 					  min_t(unsigned long, n - mr->npages,
 						DMIRAGE_PIN_BATCH),
@@ -163,7 +169,7 @@ int dmirage_pinned_add(struct dmirage_ctx *ctx, struct dmirage_mr *mr)
 		dmirage_pinned_unaccount(ctx, n);
 		return -ENOMEM;
 	}
-	ret = dmirage_pinned_get(mr, n);
+	ret = dmirage_pinned_get(ctx, mr, n);
 	if (ret) {
 		/* give back what was not pinned; the rest goes below */
 		dmirage_pinned_unaccount(ctx, n - mr->npages);
