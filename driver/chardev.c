@@ -256,6 +256,17 @@ static int dmirage_ioc_audit(struct dmirage_ctx *ctx, void __user *arg)
 	return copy_to_user(arg, &a, sizeof(a)) ? -EFAULT : 0;
 }
 
+static int dmirage_ioc_eventfd(struct dmirage_ctx *ctx, void __user *arg)
+{
+	struct dmirage_eventfd eventfd;
+
+	if (copy_from_user(&eventfd, arg, sizeof(eventfd)))
+		return -EFAULT;
+	if (!dmirage_is_set_up(ctx))
+		return -EINVAL;
+	return dmirage_event_set(ctx, &eventfd);
+}
+
 static long dmirage_ioctl(struct file *file, unsigned int cmd,
 			  unsigned long arg)
 {
@@ -282,6 +293,8 @@ static long dmirage_ioctl(struct file *file, unsigned int cmd,
 		return dmirage_ioc_prefetch(ctx, uarg);
 	case DMIRAGE_IOC_AUDIT:
 		return dmirage_ioc_audit(ctx, uarg);
+	case DMIRAGE_IOC_EVENTFD:
+		return dmirage_ioc_eventfd(ctx, uarg);
 	default:
 		return -ENOTTY;
 	}

@@ -6,6 +6,7 @@
 #ifndef DMIRAGE_COMPAT_H
 #define DMIRAGE_COMPAT_H
 
+#include <linux/eventfd.h>
 #include <linux/magic.h>
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
@@ -95,6 +96,16 @@ static inline void dmirage_vm_flags_clear(struct vm_area_struct *vma,
 	vm_flags_clear(vma, flags);
 #else
 	vma->vm_flags &= ~flags;
+#endif
+}
+
+/* 6.8: the number to add went, it is always 1 */
+static inline void dmirage_eventfd_signal(struct eventfd_ctx *eventfd)
+{
+#if KERNEL_VERSION(6, 8, 0) <= LINUX_VERSION_CODE
+	eventfd_signal(eventfd);
+#else
+	eventfd_signal(eventfd, 1);
 #endif
 }
 

@@ -73,6 +73,7 @@ struct dmirage_ctx *dmirage_ctx_create(struct dmirage_dev *dd,
 	dmirage_gate_init(&ctx->gate);
 	spin_lock_init(&ctx->rec_lock);
 	mutex_init(&ctx->read_lock);
+	ctx->saved.hold_limit = DMIRAGE_HOLD_LIMIT_DEFAULT;
 
 	/* kfifo_alloc() would want it in one physical piece */
 	ctx->record_mem = kvmalloc_array(DMIRAGE_RECORDS,
@@ -120,6 +121,12 @@ static void dmirage_ctx_free(struct kref *ref)
 	kvfree(ctx->record_mem);
 	dmirage_dev_put(ctx->dd);
 	kfree(ctx);
+}
+
+/* Drop a reference. */
+void dmirage_ctx_put(struct dmirage_ctx *ctx)
+{
+	kref_put(&ctx->ref, dmirage_ctx_free);
 }
 
 /* ---- Rings ------------------------------------------------------------ */
@@ -199,13 +206,13 @@ static void dmirage_asid_show(struct dmirage_dev *dd, u32 asid,
 	spin_unlock(&dd->ctx_lock);
 }
 
-static void dmirage_hw_counters(struct dmirage_dev *dd, u32 asid, u64 *hw)
+static void dmirage_hw_counters(struct dmirage_ctx *ctx, u64 *hw)
 {
-	unsigned int i, base = DMIRAGE_CTX_BASE + asid * DMIRAGE_PAGE +
-			       DMIRAGE_CTX_COUNTERS;
+	unsigned int base = dmirage_ctx_reg(ctx, DMIRAGE_CTX_COUNTERS), i;
 
 	for (i = 0; i < DMIRAGE_CNT_MAX; i++)
-		hw[i] = dmirage_readq(dd, base + i * sizeof(u64));
+		hw[i] = ctx->hw_before[i] +
+			dmirage_readq(ctx->dd, base + i * sizeof(u64));
 }
 
 /* Nobody uses the ASID's registers from now on. */
@@ -214,7 +221,7 @@ static void dmirage_asid_put(struct dmirage_ctx *ctx)
 	struct dmirage_dev *dd = ctx->dd;
 	unsigned int i;
 
-	dmirage_hw_counters(dd, ctx->asid, ctx->hw_final);
+	dmirage_hw_counters(ctx, ctx->hw_final);
 
 	mutex_lock(&dd->lock);
 	for (i = 0; i < DMIRAGE_STAT_MAX; i++)
@@ -244,7 +251,7 @@ void dmirage_ctx_counters(struct dmirage_ctx *ctx, u64 *stats, u64 *hw)
 
 	mutex_lock(&ctx->life);
 	if (ctx->has_asid)
-		dmirage_hw_counters(ctx->dd, ctx->asid, hw);
+		dmirage_hw_counters(ctx, hw);
 	else
 		memcpy(hw, ctx->hw_final, sizeof(ctx->hw_final));
 	mutex_unlock(&ctx->life);
@@ -271,7 +278,7 @@ void dmirage_dev_counters(struct dmirage_dev *dd, u64 *stats, u64 *hw)
 			continue;
 		for (i = 0; i < DMIRAGE_STAT_MAX; i++)
 			stats[i] += atomic64_read(&ctx->stats[i]);
-		dmirage_hw_counters(dd, asid, one);
+		dmirage_hw_counters(ctx, one);
 		for (i = 0; i < DMIRAGE_CNT_MAX; i++)
 			hw[i] += one[i];
 	}
@@ -280,8 +287,10 @@ void dmirage_dev_counters(struct dmirage_dev *dd, u64 *stats, u64 *hw)
 
 /* ---- Begin and end ---------------------------------------------------- */
 
+/* Begins with ctx->saved. */
 static int dmirage_ctx_enable(struct dmirage_ctx *ctx)
 {
+	const struct dmirage_saved *saved = &ctx->saved;
 	struct dmirage_dev *dd = ctx->dd;
 	unsigned int ctl = dmirage_ctx_reg(ctx, DMIRAGE_CTX_CTL);
 	u32 val = DMIRAGE_CTL_ENABLE | ctx->mode << 4 |
@@ -309,13 +318,17 @@ static int dmirage_ctx_enable(struct dmirage_ctx *ctx)
 		       ctx->cq.dma);
 	dmirage_writel(dd, dmirage_ctx_reg(ctx, DMIRAGE_CTX_RINGS),
 		       ilog2(ctx->sq.entries) | ilog2(ctx->cq.entries) << 8);
-	/* they are as the ASID's last owner left them */
-	dmirage_writel(dd, dmirage_ctx_reg(ctx, DMIRAGE_CTX_SQ_HEAD), 0);
-	dmirage_writel(dd, dmirage_ctx_reg(ctx, DMIRAGE_CTX_SQ_TAIL), 0);
-	dmirage_writel(dd, dmirage_ctx_reg(ctx, DMIRAGE_CTX_CQ_HEAD), 0);
-	dmirage_writel(dd, dmirage_ctx_reg(ctx, DMIRAGE_CTX_CQ_TAIL), 0);
+	/* the registers are as the ASID's last owner left them */
+	dmirage_writel(dd, dmirage_ctx_reg(ctx, DMIRAGE_CTX_SQ_HEAD),
+		       saved->sq_head);
+	dmirage_writel(dd, dmirage_ctx_reg(ctx, DMIRAGE_CTX_SQ_TAIL),
+		       saved->sq_tail);
+	dmirage_writel(dd, dmirage_ctx_reg(ctx, DMIRAGE_CTX_CQ_HEAD),
+		       saved->cq_head);
+	dmirage_writel(dd, dmirage_ctx_reg(ctx, DMIRAGE_CTX_CQ_TAIL),
+		       saved->cq_tail);
 	dmirage_writel(dd, dmirage_ctx_reg(ctx, DMIRAGE_CTX_HOLD_LIMIT),
-		       DMIRAGE_HOLD_LIMIT_DEFAULT);
+		       saved->hold_limit);
 	dmirage_writel(dd, ctl, val);
 
 	if (dmirage_readl(dd, ctl) == val)
@@ -324,6 +337,92 @@ static int dmirage_ctx_enable(struct dmirage_ctx *ctx)
 		dmirage_readl(dd, DMIRAGE_REG_ERROR));
 	dmirage_writel(dd, ctl, 0);
 	return -EIO;
+}
+
+/* Clear ENABLE and await the end of what is under way.  Return: -ETIMEDOUT. */
+static int dmirage_ctx_disable(struct dmirage_ctx *ctx)
+{
+	struct dmirage_dev *dd = ctx->dd;
+	unsigned int reg = dmirage_ctx_reg(ctx, DMIRAGE_CTX_STATUS);
+	u32 status;
+
+	dmirage_writel(dd, dmirage_ctx_reg(ctx, DMIRAGE_CTX_CTL), 0);
+	return readl_poll_timeout(dd->regs + reg, status,
+				  !(status & DMIRAGE_CTX_BUSY), 20,
+				  DMIRAGE_TIMEOUT_MS * USEC_PER_MSEC);
+}
+
+/**
+ * dmirage_ctx_sleep - switch a context off that is to be switched on again
+ * @ctx: the context; LIVE, locked, and with nothing to do
+ *
+ * Afterwards the device holds nothing of it, and has nothing under way.
+ *
+ * Context: may sleep.  User space is frozen.
+ * Return: 0; -ETIMEDOUT the device does not stop.
+ */
+int dmirage_ctx_sleep(struct dmirage_ctx *ctx)
+{
+	struct dmirage_saved *saved = &ctx->saved;
+	struct dmirage_dev *dd = ctx->dd;
+	u64 hw[DMIRAGE_CNT_MAX];
+	int ret;
+
+	lockdep_assert_held(&ctx->lock);
+
+	/* an event that nobody was told of yet would be lost with its bit */
+	saved->armed = dmirage_readl(dd, dmirage_ctx_reg(ctx,
+							 DMIRAGE_CTX_STATUS)) &
+		       DMIRAGE_CTX_ARMED;
+	dmirage_event_drain(dd);
+	saved->hold = dmirage_readl(dd, dmirage_ctx_reg(ctx, DMIRAGE_CTX_HOLD));
+	saved->hold_limit =
+		dmirage_readl(dd, dmirage_ctx_reg(ctx, DMIRAGE_CTX_HOLD_LIMIT));
+	ret = dmirage_ctx_disable(ctx);
+	if (ret)
+		return ret;
+	saved->sq_head =
+		dmirage_readl(dd, dmirage_ctx_reg(ctx, DMIRAGE_CTX_SQ_HEAD));
+	saved->sq_tail =
+		dmirage_readl(dd, dmirage_ctx_reg(ctx, DMIRAGE_CTX_SQ_TAIL));
+	saved->cq_head =
+		dmirage_readl(dd, dmirage_ctx_reg(ctx, DMIRAGE_CTX_CQ_HEAD));
+	saved->cq_tail =
+		dmirage_readl(dd, dmirage_ctx_reg(ctx, DMIRAGE_CTX_CQ_TAIL));
+	dmirage_hw_counters(ctx, hw);
+	memcpy(ctx->hw_before, hw, sizeof(hw));
+	dmirage_shared_off(ctx);
+	ctx->asleep = true;
+	return 0;
+}
+
+/**
+ * dmirage_ctx_wake - switch it on again
+ * @ctx: the context; LIVE, locked, asleep
+ *
+ * Context: may sleep.
+ * Return: 0; -EIO the device does not take it.
+ */
+int dmirage_ctx_wake(struct dmirage_ctx *ctx)
+{
+	struct dmirage_saved *saved = &ctx->saved;
+	struct dmirage_dev *dd = ctx->dd;
+	int ret;
+
+	lockdep_assert_held(&ctx->lock);
+
+	/* before the device can hold anything again */
+	if (ctx->mode == DMIRAGE_MODE_SHARED)
+		dmirage_shared_on(ctx);
+	ret = dmirage_ctx_enable(ctx);
+	if (ret)
+		return ret;
+	dmirage_writel(dd, dmirage_ctx_reg(ctx, DMIRAGE_CTX_HOLD), saved->hold);
+	if (saved->armed)
+		dmirage_writel(dd, DMIRAGE_DB_BASE + ctx->asid * DMIRAGE_PAGE +
+				   DMIRAGE_DB_CQ_ARM, saved->cq_tail);
+	ctx->asleep = false;
+	return 0;
 }
 
 /**
@@ -341,10 +440,7 @@ void dmirage_ctx_stop(struct dmirage_ctx *ctx)
 {
 	struct dmirage_gather gather = DMIRAGE_GATHER_INIT;
 	struct dmirage_dev *dd = ctx->dd;
-	unsigned int reg = dmirage_ctx_reg(ctx, DMIRAGE_CTX_STATUS);
 	enum dmirage_state was = ctx->state;
-	u32 status;
-	int ret;
 
 	lockdep_assert_held(&ctx->lock);
 
@@ -353,12 +449,8 @@ void dmirage_ctx_stop(struct dmirage_ctx *ctx)
 		return;
 
 	dmirage_pt_clear(ctx, 0, ULONG_MAX, false, &gather);
-	if (!READ_ONCE(dd->broken)) {
-		dmirage_writel(dd, dmirage_ctx_reg(ctx, DMIRAGE_CTX_CTL), 0);
-		ret = readl_poll_timeout(dd->regs + reg, status,
-					 !(status & DMIRAGE_CTX_BUSY), 20,
-					 DMIRAGE_TIMEOUT_MS * USEC_PER_MSEC);
-		if (ret) {
+	if (!READ_ONCE(dd->broken) && !ctx->asleep) {
+		if (dmirage_ctx_disable(ctx)) {
 			dev_err(dd->dev, "asid %u does not stop; resetting the device\n",
 				ctx->asid);
 			dmirage_dev_break(dd);
@@ -371,6 +463,7 @@ void dmirage_ctx_stop(struct dmirage_ctx *ctx)
 	}
 	dmirage_shared_off(ctx);
 	dmirage_pt_release(ctx, &gather);
+	dmirage_event_end(ctx);
 }
 
 /*
@@ -609,11 +702,12 @@ void dmirage_ctx_close(struct dmirage_ctx *ctx)
 	dmirage_notifier_remove(ctx);
 	mmdrop(ctx->mm);
 	mmdrop(ctx->owner);
+	dmirage_event_close(ctx);
 
 	mutex_lock(&dd->lock);
 	list_del(&ctx->node);
 	mutex_unlock(&dd->lock);
-	kref_put(&ctx->ref, dmirage_ctx_free);
+	dmirage_ctx_put(ctx);
 }
 
 /**
@@ -645,6 +739,6 @@ void dmirage_ctx_end_all(struct dmirage_dev *dd)
 			unmap_mapping_range(ctx->mapping, DMIRAGE_OFFSET_DB,
 					    DMIRAGE_PAGE, 1);
 		mutex_unlock(&ctx->life);
-		kref_put(&ctx->ref, dmirage_ctx_free);
+		dmirage_ctx_put(ctx);
 	}
 }

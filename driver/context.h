@@ -65,6 +65,7 @@
 #include "pgtable.h"
 
 struct address_space;
+struct eventfd_ctx;
 struct mm_struct;
 
 /* violation records kept for a reader */
@@ -108,6 +109,28 @@ struct dmirage_fault {
 	u32 tag;
 	u64 addr;
 	u64 len;
+};
+
+/**
+ * struct dmirage_saved - what a context's registers hold that memory does not
+ * @sq_head:    DMIRAGE_CTX_SQ_HEAD, @sq_tail, @cq_head, @cq_tail: likewise
+ * @sq_tail:    see above
+ * @cq_head:    see above
+ * @cq_tail:    see above
+ * @hold:       DMIRAGE_CTX_HOLD
+ * @hold_limit: DMIRAGE_CTX_HOLD_LIMIT, milliseconds
+ * @armed:      DMIRAGE_DB_CQ_ARM was written, and there was no event yet
+ *
+ * A context that begins has zeros here, but for @hold_limit.
+ */
+struct dmirage_saved {
+	u32 sq_head;
+	u32 sq_tail;
+	u32 cq_head;
+	u32 cq_tail;
+	u32 hold;
+	u32 hold_limit;
+	bool armed;
 };
 
 /**
@@ -155,6 +178,9 @@ struct dmirage_audit_result {
  * @fault_mode: enum dmirage_fault_mode; under @lock
  * @faulty:     @fault_mode was ever set: entries may be stale; under @lock
  * @pt:         mirror table
+ * @asleep:     LIVE, but switched off in the device while the machine sleeps
+ *              (pm.c): the device holds nothing; under @lock
+ * @saved:      what it is switched on with; under @lock
  * @wait_value: value of the last WAIT command; under @lock
  * @resolve_lock: see below
  * @intervals:  struct dmirage_interval by address >> DMIRAGE_SPAN_SHIFT; under
@@ -184,7 +210,10 @@ struct dmirage_audit_result {
  * @records:    violation records that nobody has read
  * @record_mem: their memory
  * @lost:       records lost since the last one in @records
+ * @eventfd:    signalled for completions, or NULL; under dmirage_dev.ctx_lock
  * @stats:      driver counters
+ * @hw_before:  device counters from before the machine slept, when the device
+ *              began anew; changes under @life or with user space frozen
  * @hw_final:   device counters when the ASID was given back
  */
 struct dmirage_ctx {
@@ -266,6 +295,8 @@ struct dmirage_ctx {
 	enum dmirage_fault_mode fault_mode;
 	bool faulty;
 	struct dmirage_pgtable pt;
+	bool asleep;
+	struct dmirage_saved saved;
 	u32 wait_value;
 
 	/*
@@ -324,7 +355,10 @@ struct dmirage_ctx {
 	u64 lost;
 
 	atomic64_t stats[DMIRAGE_STAT_MAX];
+	u64 hw_before[DMIRAGE_CNT_MAX];
 	u64 hw_final[DMIRAGE_CNT_MAX];
+
+	struct eventfd_ctx *eventfd;
 };
 
 static inline void dmirage_count(struct dmirage_ctx *ctx,
@@ -358,6 +392,9 @@ struct dmirage_ctx *dmirage_ctx_create(struct dmirage_dev *dd,
 				       struct address_space *mapping);
 int dmirage_ctx_setup(struct dmirage_ctx *ctx, struct dmirage_setup *setup);
 void dmirage_ctx_stop(struct dmirage_ctx *ctx);
+int dmirage_ctx_sleep(struct dmirage_ctx *ctx);
+int dmirage_ctx_wake(struct dmirage_ctx *ctx);
+void dmirage_ctx_put(struct dmirage_ctx *ctx);
 void dmirage_ctx_close(struct dmirage_ctx *ctx);
 void dmirage_ctx_end_all(struct dmirage_dev *dd);
 void dmirage_ctx_counters(struct dmirage_ctx *ctx, u64 *stats, u64 *hw);
@@ -365,6 +402,12 @@ void dmirage_dev_counters(struct dmirage_dev *dd, u64 *stats, u64 *hw);
 
 /* fault.c */
 void dmirage_fault_work(struct work_struct *work);
+
+/* event.c */
+int dmirage_event_set(struct dmirage_ctx *ctx,
+		      const struct dmirage_eventfd *arg);
+void dmirage_event_end(struct dmirage_ctx *ctx);
+void dmirage_event_close(struct dmirage_ctx *ctx);
 
 /* violation.c */
 ssize_t dmirage_violation_read(struct dmirage_ctx *ctx, char __user *buf,

@@ -6,7 +6,8 @@
  *
  *   The device has three queues that all its contexts share.  The fault queue
  *   and the violation queue are filled by the device and emptied here, by one
- *   threaded interrupt each (fault.c, violation.c).  The invalidation queue is
+ *   threaded interrupt each (fault.c, violation.c); a third one is for completion
+ *   events (event.c).  The invalidation queue is
  *   filled here (inval.c).
  *
  *   A device is *broken* once it failed to answer a flush.  It has been reset
@@ -118,6 +119,7 @@ static inline bool dmirage_stat_is_now(enum dmirage_stat stat)
  * @dma:   where the device finds them
  * @bytes: length of @mem
  * @mask:  number of entries - 1
+ * @order: log2 of the number of entries
  * @next:  index of the entry to consume (or, invalidation queue, to produce)
  * @reg:   DMIRAGE_REG_FQ, _VQ or _IQ
  *
@@ -131,6 +133,7 @@ struct dmirage_queue {
 	dma_addr_t dma;
 	size_t bytes;
 	u32 mask;
+	unsigned int order;
 	u32 next;
 	unsigned int reg;
 };
@@ -227,6 +230,7 @@ struct dmirage_dev {
 	 * Lets the interrupt threads find a context and hand it something
 	 * (a fault, a record) before it can end: the end of a context takes it
 	 * out of @ctx[] under this lock, and cancels its work only after that.
+	 * Guards dmirage_ctx.eventfd, too (event.c).
 	 */
 	spinlock_t ctx_lock;
 	struct dmirage_ctx *ctx[DMIRAGE_CONTEXTS];
@@ -293,6 +297,12 @@ static inline void dmirage_writeq(struct dmirage_dev *dd, unsigned int reg,
 void dmirage_dev_put(struct dmirage_dev *dd);
 void dmirage_dev_break(struct dmirage_dev *dd);
 
+int dmirage_dev_reset(struct dmirage_dev *dd);
+int dmirage_queues_restart(struct dmirage_dev *dd);
+
+/* pm.c */
+extern const struct dev_pm_ops dmirage_pm_ops;
+
 /* chardev.c */
 int dmirage_chardev_add(struct dmirage_dev *dd);
 void dmirage_chardev_remove(struct dmirage_dev *dd);
@@ -300,6 +310,11 @@ void dmirage_chardev_remove(struct dmirage_dev *dd);
 /* fault.c */
 irqreturn_t dmirage_fault_irq(int irq, void *data);
 void dmirage_fault_drain(struct dmirage_dev *dd);
+
+/* event.c */
+irqreturn_t dmirage_event_irq(int irq, void *data);
+void dmirage_event_drain(struct dmirage_dev *dd);
+void dmirage_event_all(struct dmirage_dev *dd);
 
 /* violation.c */
 irqreturn_t dmirage_violation_irq(int irq, void *data);

@@ -52,8 +52,9 @@ static bool dmirage_poll_delay(struct dmirage_dev *dd, ktime_t begin,
 		cpu_relax();
 	else
 		usleep_range(20, 50);
-	/* unplugged without notice: reads return all ones */
-	return ns < NSEC_PER_MSEC || dmirage_readl(dd, DMIRAGE_REG_ID) != ~0U;
+	/* unplugged without notice: reads return all ones, or in QEMU 0 */
+	return ns < NSEC_PER_MSEC ||
+	       dmirage_readl(dd, DMIRAGE_REG_ID) == DMIRAGE_ID;
 }
 
 /* Room for @n commands?  A stale HEAD errs on the safe side. */
@@ -110,7 +111,8 @@ static void dmirage_flush(struct dmirage_ctx *ctx, struct dmirage_cmd *inv,
 
 	lockdep_assert_held(&ctx->lock);
 
-	if (READ_ONCE(dd->broken))
+	/* asleep: the device holds nothing of it, see pm.c */
+	if (READ_ONCE(dd->broken) || ctx->asleep)
 		return;
 	if (!dmirage_iq_post(dd, cmds, ARRAY_SIZE(cmds), begin, may_sleep))
 		goto broken;

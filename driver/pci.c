@@ -23,8 +23,14 @@
 
 static DEFINE_IDA(dmirage_ids);
 
-/* Reset, and wait until no access is under way.  Does not sleep. */
-static int dmirage_dev_reset(struct dmirage_dev *dd)
+/**
+ * dmirage_dev_reset - reset, and wait until no access is under way
+ * @dd: the device
+ *
+ * Context: does not sleep.
+ * Return: 0; -ETIMEDOUT.
+ */
+int dmirage_dev_reset(struct dmirage_dev *dd)
 {
 	u32 status;
 
@@ -57,6 +63,7 @@ void dmirage_dev_break(struct dmirage_dev *dd)
 	/* pairs with READ_ONCE() in dmirage_flush() and elsewhere */
 	WRITE_ONCE(dd->broken, true);
 	wake_up_all(&dd->wait);
+	dmirage_event_all(dd);
 }
 
 static void dmirage_dev_free(struct kref *ref)
@@ -147,26 +154,53 @@ static int dmirage_identify(struct dmirage_dev *dd)
 	return 0;
 }
 
+/* Switch on a queue that the device has nothing of, from index 0 on. */
+static int dmirage_queue_enable(struct dmirage_dev *dd, struct dmirage_queue *q)
+{
+	u32 config = DMIRAGE_Q_ENABLE | q->order;
+
+	/* an entry from before would look new */
+	memset(q->mem, 0, q->bytes);
+	q->next = 0;
+	dmirage_writeq(dd, q->reg + DMIRAGE_Q_BASE, q->dma);
+	dmirage_writel(dd, q->reg + DMIRAGE_Q_CONFIG, config);
+	if (dmirage_readl(dd, q->reg + DMIRAGE_Q_CONFIG) == config)
+		return 0;
+	dev_err(dd->dev, "queue at %#x not enabled, error %#x\n", q->reg,
+		dmirage_readl(dd, DMIRAGE_REG_ERROR));
+	return -EIO;
+}
+
 static int dmirage_queue_start(struct dmirage_dev *dd, struct dmirage_queue *q,
 			       unsigned int reg, unsigned int order,
 			       size_t entry_size)
 {
-	u32 config = DMIRAGE_Q_ENABLE | order;
-
 	q->reg = reg;
+	q->order = order;
 	q->mask = (1u << order) - 1;
 	q->bytes = entry_size << order;
 	q->mem = dmam_alloc_coherent(dd->dev, q->bytes, &q->dma, GFP_KERNEL);
 	if (!q->mem)
 		return -ENOMEM;
+	return dmirage_queue_enable(dd, q);
+}
 
-	dmirage_writeq(dd, reg + DMIRAGE_Q_BASE, q->dma);
-	dmirage_writel(dd, reg + DMIRAGE_Q_CONFIG, config);
-	if (dmirage_readl(dd, reg + DMIRAGE_Q_CONFIG) == config)
-		return 0;
-	dev_err(dd->dev, "queue at %#x not enabled, error %#x\n", reg,
-		dmirage_readl(dd, DMIRAGE_REG_ERROR));
-	return -EIO;
+/**
+ * dmirage_queues_restart - switch the queues on again after a reset
+ * @dd: the device; nobody uses the queues
+ *
+ * Return: 0; -EIO.
+ */
+int dmirage_queues_restart(struct dmirage_dev *dd)
+{
+	int ret;
+
+	ret = dmirage_queue_enable(dd, &dd->fq);
+	if (!ret)
+		ret = dmirage_queue_enable(dd, &dd->vq);
+	if (!ret)
+		ret = dmirage_queue_enable(dd, &dd->iq);
+	return ret;
 }
 
 static int dmirage_queues_start(struct dmirage_dev *dd)
@@ -213,8 +247,15 @@ static int dmirage_irqs_get(struct dmirage_dev *dd)
 				   "dmirage-violation", dd);
 	if (ret)
 		goto free_fault;
+	ret = request_threaded_irq(pci_irq_vector(pdev, DMIRAGE_VEC_COMPLETE),
+				   NULL, dmirage_event_irq, IRQF_ONESHOT,
+				   "dmirage-complete", dd);
+	if (ret)
+		goto free_violation;
 	return 0;
 
+free_violation:
+	free_irq(pci_irq_vector(pdev, DMIRAGE_VEC_VIOLATION), dd);
 free_fault:
 	free_irq(pci_irq_vector(pdev, DMIRAGE_VEC_FAULT), dd);
 free_vectors:
@@ -224,6 +265,7 @@ free_vectors:
 
 static void dmirage_irqs_put(struct dmirage_dev *dd)
 {
+	free_irq(pci_irq_vector(dd->pdev, DMIRAGE_VEC_COMPLETE), dd);
 	free_irq(pci_irq_vector(dd->pdev, DMIRAGE_VEC_VIOLATION), dd);
 	free_irq(pci_irq_vector(dd->pdev, DMIRAGE_VEC_FAULT), dd);
 	pci_free_irq_vectors(dd->pdev);
@@ -317,6 +359,7 @@ static void dmirage_remove(struct pci_dev *pdev)
 	WRITE_ONCE(dd->gone, true);
 	mutex_unlock(&dd->lock);
 	wake_up_all(&dd->wait);
+	dmirage_event_all(dd);
 
 	dmirage_ctx_end_all(dd);
 
@@ -345,6 +388,7 @@ static struct pci_driver dmirage_pci_driver = {
 	.id_table = dmirage_pci_ids,
 	.probe = dmirage_probe,
 	.remove = dmirage_remove,
+	.driver.pm = &dmirage_pm_ops,
 };
 
 static int __init dmirage_init(void)

@@ -233,7 +233,8 @@ struct dmirage_prefetch {
  *
  * It is signalled once when a completion is written after DMIRAGE_DB_CQ_ARM was
  * (dmirage_hw.h), or at once if one that is not yet consumed was there.  It is
- * also signalled when the device breaks or goes, so that nobody waits for ever.
+ * also signalled when the device breaks or goes, or the context ends with the
+ * address space it is about, so that nobody waits for ever.
  *
  * Errors: EBADF, EINVAL @fd is no eventfd; EINVAL reserved field, or before
  * SETUP; EOPNOTSUPP the device has no completion interrupt; ENODEV.

@@ -10,13 +10,28 @@
 
 int raw_open(int flags)
 {
-	return open("/dev/dmirage0", O_RDWR | O_CLOEXEC | flags);
+	char path[32];
+	int ret = dmirage_find(path, sizeof(path));
+
+	if (ret) {
+		errno = -ret;
+		return -1;
+	}
+	return open(path, O_RDWR | O_CLOEXEC | flags);
 }
 
 struct raw raw_start(unsigned int sq_entries, unsigned int cq_entries)
 {
+	return raw_start_mode(sq_entries, cq_entries, DMIRAGE_MODE_MIRROR);
+}
+
+struct raw raw_start_mode(unsigned int sq_entries, unsigned int cq_entries,
+			  unsigned int mode)
+{
 	struct raw r = {
-		.setup = { .sq_entries = sq_entries, .cq_entries = cq_entries },
+		.setup = { .sq_entries = sq_entries,
+			   .cq_entries = cq_entries,
+			   .mode = mode },
 	};
 	struct dmirage_setup *s = &r.setup;
 
@@ -78,6 +93,15 @@ unsigned int raw_drain(struct raw *r, unsigned int quiet_ms)
 	while (raw_take(r, &cqe, quiet_ms))
 		n++;
 	return n;
+}
+
+void raw_expect_clean(struct raw *r)
+{
+	struct dmirage_counters c = { .scope = DMIRAGE_SCOPE_CONTEXT };
+
+	ASSERT_SYS(ioctl(r->fd, DMIRAGE_IOC_COUNTERS, &c));
+	EXPECT_GE(c.checks, 1);
+	EXPECT_EQ(c.violations, 0);
 }
 
 void raw_expect_works_at(const char *file, int line, struct raw *r)

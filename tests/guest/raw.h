@@ -30,6 +30,8 @@ int raw_open(int flags);
 
 /* Open, set up, map; ends the test on failure. */
 struct raw raw_start(unsigned int sq_entries, unsigned int cq_entries);
+struct raw raw_start_mode(unsigned int sq_entries, unsigned int cq_entries,
+			  unsigned int mode);
 void raw_end(struct raw *r);
 
 /* Put a descriptor into the next slot; raw_ring() tells the device. */
@@ -44,6 +46,9 @@ unsigned int raw_drain(struct raw *r, unsigned int quiet_ms);
 
 /* A write and a read of this context work. */
 void raw_expect_works_at(const char *file, int line, struct raw *r);
+
+/* No violation, and the oracle did look. */
+void raw_expect_clean(struct raw *r);
 
 #define raw_expect_works(r) raw_expect_works_at(__FILE__, __LINE__, r)
 
