@@ -4,8 +4,11 @@
 # Starts a guest and follows it. Three serial lines: the kernel's console, what
 # the host reads (tests, demo), and at the end the kernel's whole log; all three
 # are files in build/log/. Nothing waits longer than its limit.
+#
+# A guest cannot plug its own devices: a line "monitor: COMMAND" of what the host reads
+# goes to QEMU's monitor, whose answers are in MONITOR.out, which nobody reads.
 
-# boot_files NAME: sets CONSOLE, OUTPUT, DMESG, QEMU_LOG to the guest's files.
+# boot_files NAME: sets CONSOLE, OUTPUT, DMESG, QEMU_LOG, MONITOR to the guest's files.
 boot_files() {
 	local guest
 	guest=$1-$RELEASE-qemu-$(qemu_tag)
@@ -13,8 +16,10 @@ boot_files() {
 	OUTPUT=$LOG/output-$guest.log
 	DMESG=$LOG/dmesg-$guest.log
 	QEMU_LOG=$LOG/qemu-$guest.log
-	rm -f "$CONSOLE" "$OUTPUT" "$DMESG" "$QEMU_LOG"
+	MONITOR=$LOG/monitor-$guest
+	rm -f "$CONSOLE" "$OUTPUT" "$DMESG" "$QEMU_LOG" "$MONITOR".{in,out}
 	: >"$OUTPUT"
+	mkfifo "$MONITOR".{in,out}
 }
 
 # qemu_command ACCEL RUN CONSOLE_CHARDEV: sets COMMAND.
@@ -52,7 +57,8 @@ qemu_command() {
 		-chardev "file,id=output,path=$OUTPUT" -serial chardev:output
 		-chardev "file,id=dmesg,path=$DMESG" -serial chardev:dmesg
 		-device pcie-root-port,id=port0,chassis=1
-		-device "dmirage,bus=port0${DEVICE:+,$DEVICE}"
+		-device "dmirage,id=dmirage,bus=port0${DEVICE:+,$DEVICE}"
+		-chardev "pipe,id=monitor,path=$MONITOR" -mon chardev=monitor,mode=readline
 		-kernel "$IMAGE" -initrd "$BUILD/initramfs-$RELEASE.cpio"
 		-append "${append[*]}"
 	)
@@ -112,7 +118,7 @@ show_console() {
 # GUEST_TROUBLE (why not). Returns 0 if the guest came to its end.
 run_guest() {
 	local guest=$1 accel=$2 run=$3 callback=$4 boot_limit=$5 limit=$6
-	local began line buffer='' status reader elapsed
+	local began line buffer='' status reader elapsed monitor
 	boot_files "$guest"
 	qemu_command "$accel" "$run" "file,id=console,path=$CONSOLE"
 	printf '%q ' "${COMMAND[@]}" >"$QEMU_LOG.cmd"
@@ -126,6 +132,8 @@ run_guest() {
 		exec "${COMMAND[@]}" >"$QEMU_LOG" 2>&1 </dev/null
 	) &
 	QEMU_PID=$!
+	# For reading, too: so it opens, and takes what is written, whatever QEMU does.
+	exec {monitor}<>"$MONITOR.in"
 	exec {reader}< <(exec tail -n +1 -f --pid="$QEMU_PID" -s 0.2 "$OUTPUT" 2>/dev/null)
 
 	while true; do
@@ -142,6 +150,8 @@ run_guest() {
 			[[ $FIRST_MS ]] || FIRST_MS=$(($(now_ms) - began))
 			if [[ $line =~ ^guest-exit:\ ([0-9]+) ]]; then
 				GUEST_STATUS=${BASH_REMATCH[1]}
+			elif [[ $line == "monitor: "* ]]; then
+				printf '%s\n' "${line#monitor: }" >&"$monitor"
 			else
 				"$callback" "$line"
 			fi
@@ -156,7 +166,7 @@ run_guest() {
 			break
 		fi
 	done
-	exec {reader}<&-
+	exec {reader}<&- {monitor}>&-
 	if [[ ! $GUEST_TROUBLE ]]; then
 		{ wait "$QEMU_PID" || status=$?; } 2>/dev/null
 		[[ $GUEST_STATUS ]] || GUEST_TROUBLE="ended before it was done"
