@@ -7,6 +7,8 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common.h"
@@ -373,6 +375,162 @@ static void options(int arg)
 	EXPECT_EQ(dup(0), dmirage_fd(d) + 1);
 }
 
+/* ---- Memory ------------------------------------------------------------ */
+
+static struct dmirage *open_mode(unsigned int mode, unsigned int flags)
+{
+	struct dmirage_open_opts o = { .mode = mode, .flags = flags };
+	struct dmirage *d;
+
+	ASSERT_OK(dmirage_open(NULL, &o, &d));
+	return d;
+}
+
+/* What a region permits is possible, and nothing else; in both modes. */
+static void regions(int mode)
+{
+	struct probe_mem mem = get_mem(PROBE_KIND_4K, 4 * PROBE_4K);
+	struct dmirage *d = open_mode((unsigned int)mode,
+				      mode == DMIRAGE_MODE_MIRROR ?
+					      DMIRAGE_OPEN_REGIONS : 0);
+	const u8 *first = mem.addr, *second = mem.addr + PROBE_4K;
+	uint32_t ro = 99, rw = 99, none = 99;
+
+	memset(mem.addr, 7, mem.len);
+	expect_read_fault(d, first, EFAULT);
+	ASSERT_OK(dmirage_region_add(d, first, PROBE_4K, 0, &ro));
+	ASSERT_OK(dmirage_region_add(d, second, PROBE_4K, DMIRAGE_REGION_WRITE,
+				     &rw));
+	EXPECT_NE(ro, rw);
+	EXPECT_EQ(dev_read(d, first), 0x0707070707070707);
+	dev_write(d, mem.addr + PROBE_4K, 5);
+	EXPECT_EQ(cpu_read(second), 5);
+	expect_write_fault(d, first, EPERM);
+	expect_read_fault(d, mem.addr + 2 * PROBE_4K, EFAULT);
+	EXPECT_EQ(cpu_read(first), 0x0707070707070707);
+
+	EXPECT_EQ((u64)dmirage_region_add(d, first + 1, PROBE_4K, 0, &none),
+		  (u64)-EINVAL);
+	EXPECT_EQ((u64)dmirage_region_add(d, first, 0, 0, &none), (u64)-EINVAL);
+	EXPECT_EQ((u64)dmirage_region_add(d, first, PROBE_4K, 2, &none),
+		  (u64)-EINVAL);
+	EXPECT_EQ(none, 99);
+	ASSERT_OK(dmirage_region_remove(d, ro));
+	expect_read_fault(d, first, EFAULT);
+	EXPECT_EQ((u64)dmirage_region_remove(d, ro), (u64)-ENOENT);
+	EXPECT_EQ(dev_read(d, second), 5);
+	expect_clean(d);
+	dmirage_close(d);
+	/* A handle without regions. */
+	d = open_context();
+	EXPECT_EQ((u64)dmirage_region_add(d, first, PROBE_4K, 0, &none),
+		  (u64)-EINVAL);
+	EXPECT_EQ((u64)dmirage_region_remove(d, 0), (u64)-EINVAL);
+}
+
+static void prefetch(int flags)
+{
+	struct probe_mem mem = get_mem(PROBE_KIND_4K, 8 * PROBE_4K);
+	struct dmirage *d = open_context();
+	u64 end = now_ms() + 5000;
+	uint64_t done = 99;
+
+	ASSERT_OK(dmirage_prefetch(d, mem.addr + 1, 2 * PROBE_4K,
+				   (unsigned int)flags, &done));
+	if (flags & DMIRAGE_PREFETCH_ASYNC) {
+		EXPECT_EQ(done, 0);
+		while (!get_counters(d).prefetches && now_ms() < end)
+			sleep_ms(1);
+	} else {
+		EXPECT_EQ(done, 2 * PROBE_4K);
+	}
+	EXPECT_EQ(get_counters(d).prefetches, 1);
+	EXPECT_EQ(get_counters(d).mapped_4k, 3);
+	dev_read(d, mem.addr + 2 * PROBE_4K);
+	EXPECT_EQ(get_counters(d).faults, 0);
+	dev_read(d, mem.addr + 3 * PROBE_4K);
+	EXPECT_EQ(get_counters(d).faults, 1);
+	/* What it got to is told on an error, too: behind it is nothing. */
+	if (!(flags & DMIRAGE_PREFETCH_ASYNC)) {
+		EXPECT_EQ((u64)dmirage_prefetch(d, mem.addr, mem.len + 1,
+						(unsigned int)flags, &done),
+			  (u64)-EFAULT);
+		EXPECT_EQ(done, mem.len);
+	}
+	EXPECT_EQ((u64)dmirage_prefetch(d, mem.addr, 0, 0, NULL), (u64)-EINVAL);
+	EXPECT_EQ((u64)dmirage_prefetch(d, mem.addr, 1, 4, NULL), (u64)-EINVAL);
+	expect_clean(d);
+}
+
+static void audit(int arg)
+{
+	struct probe_mem mem = get_mem(PROBE_KIND_4K, 8 * PROBE_4K);
+	struct dmirage *d = open_context();
+	struct dmirage_audit_range r;
+
+	(void)arg;
+	ASSERT_OK(dmirage_audit(d, mem.addr, mem.len, &r));
+	EXPECT_EQ(r.translations | r.pages | r.violations, 0);
+	dev_write(d, mem.addr + PROBE_4K, 1);
+	ASSERT_OK(dmirage_audit(d, mem.addr, mem.len, &r));
+	EXPECT_GE(r.translations, 1);
+	EXPECT_GE(r.pages, 1);
+	EXPECT_EQ(r.violations, 0);
+	ASSERT_OK(dmirage_audit(d, mem.addr, 1, &r));
+	EXPECT_EQ(r.translations, 0);
+	EXPECT_EQ((u64)dmirage_audit(d, mem.addr, 0, &r), (u64)-EINVAL);
+	expect_clean(d);
+}
+
+/* In a child's memory, by its number and by a pidfd; and not after its end. */
+static void attach(int by_pidfd)
+{
+	struct probe_mem mem = get_mem(PROBE_KIND_4K, PROBE_4K);
+	struct dmirage_open_opts o = { .flags = DMIRAGE_OPEN_ATTACH };
+	struct dmirage *d;
+	int go[2], back[2];
+	u64 value;
+	pid_t pid;
+
+	ASSERT_SYS(pipe(go));
+	ASSERT_SYS(pipe(back));
+	cpu_write(mem.addr, 1);
+	pid = fork();
+	ASSERT_SYS(pid);
+	if (!pid) {
+		char c;
+
+		cpu_write(mem.addr, 2);
+		if (write(back[1], "r", 1) != 1 || read(go[0], &c, 1) != 1)
+			_exit(1);
+		value = cpu_read(mem.addr);
+		if (write(back[1], &value, sizeof(value)) != sizeof(value) ||
+		    read(go[0], &c, 1) != 1)
+			_exit(1);
+		_exit(0);
+	}
+	ASSERT_EQ(read(back[0], &value, 1), 1);
+	if (by_pidfd)
+		ASSERT_SYS(o.pidfd = (int)syscall(SYS_pidfd_open, pid, 0));
+	else
+		o.pid = pid;
+	ASSERT_OK(dmirage_open(NULL, &o, &d));
+	EXPECT_EQ(dev_read(d, mem.addr), 2);
+	dev_write(d, mem.addr, 3);
+	ASSERT_EQ(write(go[1], "g", 1), 1);
+	ASSERT_EQ(read(back[0], &value, sizeof(value)), sizeof(value));
+	EXPECT_EQ(value, 3);
+	/* Our own page is another one. */
+	EXPECT_EQ(cpu_read(mem.addr), 1);
+	expect_clean(d);
+	ASSERT_EQ(write(go[1], "g", 1), 1);
+	ASSERT_EQ(waitpid(pid, NULL, 0), pid);
+	dmirage_close(d);
+	EXPECT_EQ((u64)dmirage_open(NULL, &o, &d), (u64)-ESRCH);
+	if (by_pidfd)
+		EXPECT_SYS(close(o.pidfd));
+}
+
 static const struct ktap_test tests[] = {
 	{ "threads-fetch", threads_fetch, 256, 0 },
 	{ "threads-fetch-small", threads_fetch, 8, 0 },
@@ -385,6 +543,14 @@ static const struct ktap_test tests[] = {
 	{ "run-late", run_late, 0, 0 },
 	{ "chain-whole", chain_whole, 0, 0 },
 	{ "options", options, 0, 0 },
+	{ "regions-mirror", regions, DMIRAGE_MODE_MIRROR, 0 },
+	{ "regions-pinned", regions, DMIRAGE_MODE_PINNED, 0 },
+	{ "prefetch", prefetch, 0, 0 },
+	{ "prefetch-write", prefetch, DMIRAGE_PREFETCH_WRITE, 0 },
+	{ "prefetch-async", prefetch, DMIRAGE_PREFETCH_ASYNC, 0 },
+	{ "audit", audit, 0, 0 },
+	{ "attach-pid", attach, 0, 0 },
+	{ "attach-pidfd", attach, 1, 0 },
 };
 
 int main(int argc, char **argv)

@@ -65,7 +65,7 @@ int area_create(struct area *a, const char *path, __u64 len)
 	if (ret)
 		return ret;
 	a->len = len;
-	if (ftruncate(a->fd, 0) || ftruncate(a->fd, (off_t)len))
+	if (ftruncate(a->fd, (off_t)len))
 		return failed("resize", path);
 	/* A lack of space is to be seen here, and not by the device. */
 	errno = len ? posix_fallocate(a->fd, 0, (off_t)len) : 0;

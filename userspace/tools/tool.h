@@ -106,7 +106,7 @@ int area_file(struct area *a, const char *path, bool write);
 /**
  * area_create() - make a file of @len bytes, or make an existing one so long
  *
- * It is mapped, and has its blocks on disk; what was in it is lost.
+ * It is mapped for writing, and has its blocks on disk.
  */
 int area_create(struct area *a, const char *path, __u64 len);
 
