@@ -405,7 +405,8 @@ int dmirage_ctx_sleep(struct dmirage_ctx *ctx)
  */
 int dmirage_ctx_wake(struct dmirage_ctx *ctx)
 {
-	struct dmirage_saved *saved = &ctx->saved;
+	unsigned int doorbells = DMIRAGE_DB_BASE + ctx->asid * DMIRAGE_PAGE;
+	const struct dmirage_saved *saved = &ctx->saved;
 	struct dmirage_dev *dd = ctx->dd;
 	int ret;
 
@@ -419,8 +420,8 @@ int dmirage_ctx_wake(struct dmirage_ctx *ctx)
 		return ret;
 	dmirage_writel(dd, dmirage_ctx_reg(ctx, DMIRAGE_CTX_HOLD), saved->hold);
 	if (saved->armed)
-		dmirage_writel(dd, DMIRAGE_DB_BASE + ctx->asid * DMIRAGE_PAGE +
-				   DMIRAGE_DB_CQ_ARM, saved->cq_tail);
+		dmirage_writel(dd, doorbells + DMIRAGE_DB_CQ_ARM,
+			       saved->cq_tail);
 	ctx->asleep = false;
 	return 0;
 }

@@ -113,10 +113,10 @@ struct dmirage_fault {
 
 /**
  * struct dmirage_saved - what a context's registers hold that memory does not
- * @sq_head:    DMIRAGE_CTX_SQ_HEAD, @sq_tail, @cq_head, @cq_tail: likewise
- * @sq_tail:    see above
- * @cq_head:    see above
- * @cq_tail:    see above
+ * @sq_head:    DMIRAGE_CTX_SQ_HEAD
+ * @sq_tail:    DMIRAGE_CTX_SQ_TAIL
+ * @cq_head:    DMIRAGE_CTX_CQ_HEAD
+ * @cq_tail:    DMIRAGE_CTX_CQ_TAIL
  * @hold:       DMIRAGE_CTX_HOLD
  * @hold_limit: DMIRAGE_CTX_HOLD_LIMIT, milliseconds
  * @armed:      DMIRAGE_DB_CQ_ARM was written, and there was no event yet

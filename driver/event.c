@@ -41,8 +41,10 @@ void dmirage_event_end(struct dmirage_ctx *ctx)
 }
 
 /**
- * dmirage_event_all - tell everybody that the device is broken, or gone
+ * dmirage_event_all - tell everybody that the device is broken
  * @dd: the device, marked so
+ *
+ * When it goes, each context's end tells.
  */
 void dmirage_event_all(struct dmirage_dev *dd)
 {

@@ -359,7 +359,6 @@ static void dmirage_remove(struct pci_dev *pdev)
 	WRITE_ONCE(dd->gone, true);
 	mutex_unlock(&dd->lock);
 	wake_up_all(&dd->wait);
-	dmirage_event_all(dd);
 
 	dmirage_ctx_end_all(dd);
 

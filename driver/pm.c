@@ -40,7 +40,9 @@ static const char dmirage_pm_full[] =
 
 /* The vectors that have handlers */
 static const unsigned int dmirage_pm_vectors[] = {
-	DMIRAGE_VEC_FAULT, DMIRAGE_VEC_VIOLATION, DMIRAGE_VEC_COMPLETE,
+	DMIRAGE_VEC_FAULT,
+	DMIRAGE_VEC_VIOLATION,
+	DMIRAGE_VEC_COMPLETE,
 };
 
 /* Calls @fn for each context that has an ASID, until it fails. */
@@ -112,7 +114,7 @@ static int dmirage_pm_wait_idle(struct dmirage_ctx *ctx)
 				"cannot suspend: asid %u %s\n", ctx->asid, why);
 			return -EBUSY;
 		}
-		msleep(1);
+		usleep_range(500, 1000);
 	}
 	return 0;
 }

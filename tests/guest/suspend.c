@@ -197,7 +197,8 @@ static void queued(int arg)
 /* Completions that nobody has fetched, of several contexts, and more to come. */
 static void unfetched(int arg)
 {
-	enum { N = 6, OPS = 20 };
+	enum { N = 6 };
+	enum { OPS = 20 };
 	static u64 word[N] __attribute__((aligned(4096)));
 	struct dmirage_cqe cqe;
 	struct dmirage_sqe sqe;

@@ -41,7 +41,11 @@ enum way {
 };
 
 /* What a worker ends with. */
-enum { ENDED = 0, FAILED = 1, TOO_LATE = 2 };
+enum end {
+	ENDED,
+	FAILED,
+	TOO_LATE,
+};
 
 /**
  * struct shared - between the test and its workers
@@ -127,7 +131,6 @@ static void worker_main(enum worker me)
 {
 	static u8 words[64 * 1024] __attribute__((aligned(4096)));
 	u64 until = now_ms() + WAIT_MS;
-	u8 *mem;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	signal(SIGBUS, no_doorbell);
@@ -138,15 +141,11 @@ static void worker_main(enum worker me)
 	fcntl(own.fd, F_SETFL, O_NONBLOCK);
 	if (me == SLEEPS)
 		sleep_for_event(until);
-	mem = me == FAULTS ? mmap(NULL, 64 * 1024, PROT_READ | PROT_WRITE,
-				  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) : words;
-	if (mem == MAP_FAILED)
-		_exit(FAILED);
 	for (;;) {
 		shared->ready[me] = shared->done[me] > 20;
-		if (!work(mem, me))
+		if (!work(words, me))
 			end_if_over(until);
-		if (me == FAULTS && madvise(mem, 64 * 1024, MADV_DONTNEED))
+		if (me == FAULTS && madvise(words, sizeof(words), MADV_DONTNEED))
 			_exit(FAILED);
 	}
 }
@@ -159,6 +158,7 @@ static void held_main(void)
 	struct dmirage *d = open_context();
 	u64 until = now_ms() + WAIT_MS;
 	struct dmirage_info info;
+	char text[64] = "";
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (probe_ctx_write(d, "hold_limit_ms", "60000") ||
@@ -166,7 +166,12 @@ static void held_main(void)
 		_exit(FAILED);
 	dmirage_prep_write_imm(&sqe, 1, &word, 1, 8);
 	dmirage_submit(d, &sqe, 1);
-	sleep_ms(50);
+	do {
+		sleep_ms(1);
+		if (now_ms() > until ||
+		    probe_ctx_read(d, "hold", text, sizeof(text)) < 0)
+			_exit(FAILED);
+	} while (strncmp(text, "held", 4));
 	shared->ready[HELD] = true;
 	while (!dmirage_get_info(d, &info) &&
 	       !dmirage_read_violations(d, &(struct dmirage_violation){ 0 }, 1, 0)) {
