@@ -4,9 +4,11 @@
  * is whose, chains that stay together, and the options of dmirage_open().
  */
 #define _GNU_SOURCE
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -327,6 +329,210 @@ static void chain_whole(int arg)
 	EXPECT_EQ(dmirage_in_flight(d), 0);
 }
 
+/* ---- Events ------------------------------------------------------------ */
+
+#define SOON_MS		1000	/* an event has come by then */
+#define SLEEPERS	4u
+#define BURSTS		20u
+
+static bool readable(int fd, int timeout_ms)
+{
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+
+	return poll(&pfd, 1, timeout_ms) == 1 && pfd.revents == POLLIN;
+}
+
+static void submit_nops(struct dmirage *d, unsigned int n)
+{
+	struct dmirage_sqe sqe[8];
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		dmirage_prep_nop(&sqe[i], i);
+	ASSERT_EQ(dmirage_submit(d, sqe, n), n);
+}
+
+/* A loop of one's own: armed, it is told once, and misses none. */
+static void event_loop(int arg)
+{
+	struct ktap_random r = { ktap_seed() };
+	struct dmirage *d = open_context();
+	struct dmirage_cqe cqe[8];
+	unsigned int round, n;
+	int fd, got;
+
+	(void)arg;
+	EXPECT_EQ((u64)dmirage_arm(d), (u64)-EINVAL);
+	fd = dmirage_eventfd(d);
+	ASSERT_OK(fd);
+	EXPECT_EQ(dmirage_eventfd(d), fd);
+	EXPECT(!readable(fd, 20));
+	/* Not asked for, not told. */
+	submit_nops(d, 1);
+	EXPECT(!readable(fd, 20));
+	/* There already: at once. */
+	ASSERT_OK(dmirage_arm(d));
+	EXPECT(readable(fd, SOON_MS));
+	EXPECT_EQ(dmirage_poll(d, cqe, 8), 1);
+	ASSERT_OK(dmirage_arm(d));
+	EXPECT(!readable(fd, 20));
+	submit_nops(d, 2);
+	EXPECT(readable(fd, SOON_MS));
+	while (dmirage_in_flight(d))
+		ASSERT_OK(dmirage_wait(d, NULL, OP_TIMEOUT_MS));
+	for (round = 0; round < 500; round++) {
+		n = 1 + (unsigned int)ktap_below(&r, 4);
+		if (ktap_below(&r, 2))
+			submit_nops(d, n);
+		else
+			n = 0;
+		ASSERT_OK(dmirage_arm(d));
+		if (!n)
+			submit_nops(d, n = 1);
+		while (n) {
+			ASSERT(readable(fd, SOON_MS));
+			got = dmirage_poll(d, cqe, 8);
+			ASSERT_OK(got);
+			n -= (unsigned int)got;
+			ASSERT_OK(dmirage_arm(d));
+		}
+	}
+	EXPECT_EQ(dmirage_in_flight(d), 0);
+}
+
+/* An operation that is held until somebody releases it. */
+static void hold_one(struct dmirage *d)
+{
+	struct probe_mem mem = get_mem(PROBE_KIND_4K, PROBE_4K);
+
+	dev_write(d, mem.addr, 1);
+	arm_hold_long(d, "translated");
+	submit_write(d, mem.addr, 2);
+	wait_held(d);
+}
+
+static void *release_later(void *arg)
+{
+	sleep_ms(100);
+	probe_ctx_write(arg, "hold", "release");
+	return NULL;
+}
+
+/* Who waits sleeps, and is woken by the completion, not by the clock. */
+static void wait_sleeps(int arg)
+{
+	struct dmirage *d = open_context();
+	struct rusage before, after;
+	struct dmirage_cqe cqe;
+	pthread_t thread;
+	u64 began;
+
+	(void)arg;
+	hold_one(d);
+	ASSERT_SYS(getrusage(RUSAGE_THREAD, &before));
+	began = now_ms();
+	EXPECT_EQ((u64)dmirage_wait(d, &cqe, 400), (u64)-ETIMEDOUT);
+	EXPECT_GE(now_ms() - began, 399);
+	ASSERT_SYS(getrusage(RUSAGE_THREAD, &after));
+	/* It yields 64 times; in steps of 20 us there would be thousands. */
+	EXPECT(after.ru_nvcsw - before.ru_nvcsw < 200);
+	EXPECT(after.ru_nivcsw - before.ru_nivcsw < 200);
+	ASSERT_EQ(pthread_create(&thread, NULL, release_later, d), 0);
+	began = now_ms();
+	EXPECT_OK(dmirage_wait(d, &cqe, OP_TIMEOUT_MS));
+	EXPECT_GE(now_ms() - began, 90);
+	EXPECT(now_ms() - began < 100 + SOON_MS);
+	EXPECT_EQ(cqe.cookie, 2);
+	pthread_join(thread, NULL);
+}
+
+/**
+ * struct sleepers - threads that wait at the same time
+ * @d:    for all
+ * @turn: before and after each burst
+ * @late: completions that did not come soon after they could
+ * @wrong: those that did not come, or belong to another thread
+ * @released: when they could
+ */
+struct sleepers {
+	struct dmirage *d;
+	pthread_barrier_t turn;
+	u32 late;
+	u32 wrong;
+	u64 released;
+};
+
+/* Half of them wait for any completion, half for their own. */
+static void *sleeper(void *arg)
+{
+	struct sleepers *s = ((void **)arg)[0];
+	bool own = ((void **)arg)[1];
+	struct dmirage_cqe cqe;
+	struct dmirage_sqe sqe;
+	unsigned int i;
+	int ret;
+
+	dmirage_prep_nop(&sqe, 0x51ee9);
+	for (i = 0; i < BURSTS; i++) {
+		pthread_barrier_wait(&s->turn);
+		if (own)
+			ret = dmirage_run(s->d, &sqe, &cqe, OP_TIMEOUT_MS);
+		else
+			ret = dmirage_wait(s->d, &cqe, OP_TIMEOUT_MS);
+		if (ret || own != (cqe.cookie == 0x51ee9))
+			count(&s->wrong, 1);
+		if (now_ms() - __atomic_load_n(&s->released, __ATOMIC_RELAXED) >
+		    SOON_MS)
+			count(&s->late, 1);
+		pthread_barrier_wait(&s->turn);
+	}
+	return NULL;
+}
+
+/* All sleep, then there is one for each: none of them sleeps on. */
+static void many_sleepers(int lend)
+{
+	struct sleepers s = { .d = open_context() };
+	void *args[SLEEPERS][2];
+	pthread_t thread[SLEEPERS];
+	struct probe_mem mem;
+	u64 end;
+	u32 i, burst;
+
+	mem = get_mem(PROBE_KIND_4K, PROBE_4K);
+	dev_write(s.d, mem.addr, 1);
+	ASSERT_EQ(pthread_barrier_init(&s.turn, NULL, SLEEPERS + 1), 0);
+	for (i = 0; i < SLEEPERS; i++) {
+		args[i][0] = &s;
+		args[i][1] = i % 2 ? &s : NULL;
+		ASSERT_EQ(pthread_create(&thread[i], NULL, sleeper, args[i]), 0);
+	}
+	for (burst = 0; burst < BURSTS; burst++) {
+		arm_hold_long(s.d, "translated");
+		submit_write(s.d, mem.addr, burst);
+		submit_nops(s.d, SLEEPERS / 2 - 1);
+		wait_held(s.d);
+		__atomic_store_n(&s.released, ~0ull >> 1, __ATOMIC_RELAXED);
+		pthread_barrier_wait(&s.turn);
+		end = now_ms() + SOON_MS;
+		while (dmirage_in_flight(s.d) < SLEEPERS && now_ms() < end)
+			sleep_ms(1);
+		EXPECT_EQ(dmirage_in_flight(s.d), SLEEPERS);
+		sleep_ms(20);
+		/* Handing out the event takes it from nobody who sleeps. */
+		if (lend && burst == BURSTS / 2)
+			EXPECT_OK(dmirage_eventfd(s.d));
+		__atomic_store_n(&s.released, now_ms(), __ATOMIC_RELAXED);
+		release_hold(s.d);
+		pthread_barrier_wait(&s.turn);
+	}
+	for (i = 0; i < SLEEPERS; i++)
+		pthread_join(thread[i], NULL);
+	EXPECT_EQ(s.wrong, 0);
+	EXPECT_EQ(s.late, 0);
+	EXPECT_EQ(dmirage_in_flight(s.d), 0);
+}
+
 /* ---- Options ----------------------------------------------------------- */
 
 /* What dmirage_open() is asked for, and answers. */
@@ -542,6 +748,10 @@ static const struct ktap_test tests[] = {
 	{ "run-among-others-small", run_among_others, 8, 0 },
 	{ "run-late", run_late, 0, 0 },
 	{ "chain-whole", chain_whole, 0, 0 },
+	{ "event-loop", event_loop, 0, 0 },
+	{ "wait-sleeps", wait_sleeps, 0, 0 },
+	{ "many-sleepers", many_sleepers, 0, 0 },
+	{ "many-sleepers-lent", many_sleepers, 1, 0 },
 	{ "options", options, 0, 0 },
 	{ "regions-mirror", regions, DMIRAGE_MODE_MIRROR, 0 },
 	{ "regions-pinned", regions, DMIRAGE_MODE_PINNED, 0 },

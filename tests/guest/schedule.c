@@ -51,7 +51,8 @@ static void touch_all(struct dmirage *d)
 
 	ASSERT(now_ms());
 	sleep_ms(1);
-	ASSERT_EQ((u64)dmirage_wait(d, &cqe, 1), (u64)-ETIMEDOUT);
+	/* Long enough that it goes to sleep. */
+	ASSERT_EQ((u64)dmirage_wait(d, &cqe, 5), (u64)-ETIMEDOUT);
 	ASSERT_GE(get_counters(d).checks + 1, 1);
 	ASSERT(!file_says(d, "hold", "no", "such line"));
 }
