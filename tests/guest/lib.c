@@ -598,7 +598,8 @@ static void regions(int mode)
 	struct probe_mem mem = get_mem(PROBE_KIND_4K, 4 * PROBE_4K);
 	struct dmirage *d = open_mode((unsigned int)mode,
 				      mode == DMIRAGE_MODE_MIRROR ?
-					      DMIRAGE_OPEN_REGIONS : 0);
+					      DMIRAGE_OPEN_REGIONS :
+					      0);
 	const u8 *first = mem.addr, *second = mem.addr + PROBE_4K;
 	uint32_t ro = 99, rw = 99, none = 99;
 

@@ -212,8 +212,12 @@ static bool file_is(const char *path, const void *data, size_t len)
 /* ---- copy -------------------------------------------------------------- */
 
 static const char *const copy_ways[] = {
-	"copy", "copy --anon", "copy --huge", "copy --regions",
-	"copy --anon --mode pinned", "copy --huge --mode pinned",
+	"copy",
+	"copy --anon",
+	"copy --huge",
+	"copy --regions",
+	"copy --anon --mode pinned",
+	"copy --huge --mode pinned",
 	"copy --anon --mode shared",
 };
 
@@ -333,7 +337,11 @@ static void fill(int arg)
 /* ---- prefetch ---------------------------------------------------------- */
 
 static const char *const prefetch_ways[] = {
-	"", " --write", " --regions", " --async", " --async --write",
+	"",
+	" --write",
+	" --regions",
+	" --async",
+	" --async --write",
 };
 
 static void prefetch(int way)
@@ -612,8 +620,14 @@ static void stat_json(int arg)
 static void usage(int arg)
 {
 	static const char *const commands[] = {
-		"info", "stat", "copy", "fill", "prefetch", "audit",
-		"violations", "demo",
+		"info",
+		"stat",
+		"copy",
+		"fill",
+		"prefetch",
+		"audit",
+		"violations",
+		"demo",
 	};
 	char line[64];
 	struct tool t;

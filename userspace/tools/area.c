@@ -98,8 +98,7 @@ int area_anon(struct area *a, __u64 len, bool huge)
 {
 	void *p;
 
-	*a = (struct area){ .name = "memory", .len = len, .write = true,
-			    .fd = -1 };
+	*a = (struct area){ .name = "memory", .len = len, .write = true, .fd = -1 };
 	if (!len)
 		return 0;
 	if (huge)

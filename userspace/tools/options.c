@@ -59,8 +59,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		if (c->regions && c->mode != DMIRAGE_MODE_MIRROR)
 			argp_error(state, "--regions is for mirror mode (%s)",
 				   c->mode == DMIRAGE_MODE_PINNED ?
-				   "pinned mode has nothing else" :
-				   "shared mode has none");
+					   "pinned mode has nothing else" :
+					   "shared mode has none");
 		return 0;
 	}
 	return ARGP_ERR_UNKNOWN;

@@ -156,14 +156,16 @@ static void print_text(const struct line *l)
 	if (audit)
 		printf(" held in %s, found by an audit", l->holder);
 	printf(": %s %s at 0x%016llx by context %u",
-	       audit ? "translation of" :
-		       !strcmp(l->access, "write") ? "write of" : "read of",
+	       audit			   ? "translation of" :
+	       !strcmp(l->access, "write") ? "write of" :
+					     "read of",
 	       format_size(l->len, size, sizeof(size)), l->va, l->asid);
 	if (!audit)
 		printf(", cookie 0x%llx", l->cookie);
 	printf("\n  device frame 0x%012llx (%s translation), ", l->held,
 	       l->order < 64 ?
-		       format_size(1ull << l->order, size, sizeof(size)) : "?");
+		       format_size(1ull << l->order, size, sizeof(size)) :
+		       "?");
 	if (l->cpu)
 		printf("process's frame 0x%012llx", l->cpu);
 	else
@@ -195,7 +197,8 @@ static bool show(const struct args *args, const char *text)
 /* ---- tracefs ----------------------------------------------------------- */
 
 static const char *const roots[] = {
-	"/sys/kernel/tracing", "/sys/kernel/debug/tracing",
+	"/sys/kernel/tracing",
+	"/sys/kernel/debug/tracing",
 };
 
 /* Where tracefs is, if it has our tracepoint; or the exit status. */
