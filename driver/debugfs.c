@@ -40,6 +40,7 @@ static const char *const dmirage_stat_names[DMIRAGE_STAT_MAX] = {
 	[DMIRAGE_STAT_PINNED] = "pinned",
 	[DMIRAGE_STAT_LEFT_STALE] = "left_stale",
 	[DMIRAGE_STAT_SPLIT_FAILED] = "split_failed",
+	[DMIRAGE_STAT_MAPPED_AHEAD] = "mapped_ahead",
 };
 
 static const char *const dmirage_cnt_names[DMIRAGE_CNT_MAX] = {

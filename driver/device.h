@@ -104,6 +104,8 @@ enum dmirage_stat {
 	DMIRAGE_STAT_LEFT_STALE = DMIRAGE_STAT_ABI,
 	/* fault mode: 2 MiB entries dropped whole for want of a table page */
 	DMIRAGE_STAT_SPLIT_FAILED,
+	/* of the entries made, those that no fault had asked for yet */
+	DMIRAGE_STAT_MAPPED_AHEAD,
 	DMIRAGE_STAT_MAX
 };
 

@@ -110,6 +110,10 @@ static int dmirage_fault_by_mode(struct dmirage_ctx *ctx,
 		ret = dmirage_mirror_fault(ctx, fault->addr, fault->len,
 					   fault->write, &next);
 		mutex_unlock(&ctx->resolve_lock);
+		if (!ret && fault->len)
+			dmirage_map_ahead(ctx, next,
+					  fault->addr + fault->len - 1,
+					  fault->write);
 		return ret;
 	case DMIRAGE_MODE_PINNED:
 		return dmirage_pinned_fault(ctx, fault->addr, fault->write);

@@ -62,14 +62,23 @@ int dmirage_check_vma(struct vm_area_struct *vma, bool write)
 	return 0;
 }
 
-/*
- * The largest entry that the process's page table, the VMA, the interval and the
- * device permit: one entry of theirs, and wholly inside.
+/**
+ * dmirage_choose_shift - how large an entry may be
+ * @ctx:      the context
+ * @interval: that it is to be made through
+ * @vma:      around @va
+ * @va:       an address that the entry is to translate
+ * @order:    log2 of the 4 KiB pages that the process's own entry maps
+ * @limit:    log2 of the largest one to be considered
+ *
+ * Return: log2 of the largest entry that the process's page table, the VMA, the
+ * interval and the device permit: one entry of theirs, and wholly inside.
  */
-static void dmirage_choose_shift(struct dmirage_ctx *ctx,
-				 const struct dmirage_interval *interval,
-				 const struct vm_area_struct *vma,
-				 struct dmirage_want *want)
+unsigned int dmirage_choose_shift(const struct dmirage_ctx *ctx,
+				  const struct dmirage_interval *interval,
+				  const struct vm_area_struct *vma,
+				  unsigned long va, unsigned int order,
+				  unsigned int limit)
 {
 	static const struct {
 		unsigned int shift;
@@ -82,21 +91,18 @@ static void dmirage_choose_shift(struct dmirage_ctx *ctx,
 				  interval->notifier.interval_tree.start);
 	unsigned long last = min(vma->vm_end - 1,
 				 interval->notifier.interval_tree.last);
-	unsigned int order = hmm_pfn_to_map_order(ctx->pfns[0]);
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
-		unsigned long base = ALIGN_DOWN(want->va, BIT(sizes[i].shift));
+		unsigned long base = ALIGN_DOWN(va, BIT(sizes[i].shift));
 
-		if (sizes[i].shift <= want->limit &&
+		if (sizes[i].shift <= limit &&
 		    sizes[i].shift - PAGE_SHIFT <= order &&
 		    (ctx->dd->caps & sizes[i].cap) && base >= first &&
-		    base + BIT(sizes[i].shift) - 1 <= last) {
-			want->shift = sizes[i].shift;
-			return;
-		}
+		    base + BIT(sizes[i].shift) - 1 <= last)
+			return sizes[i].shift;
 	}
-	want->shift = PAGE_SHIFT;
+	return PAGE_SHIFT;
 }
 
 /*
@@ -139,7 +145,9 @@ static int dmirage_snapshot(struct dmirage_ctx *ctx,
 	if (ret)
 		goto unlock;
 
-	dmirage_choose_shift(ctx, interval, vma, want);
+	want->shift = dmirage_choose_shift(ctx, interval, vma, want->va,
+					   hmm_pfn_to_map_order(ctx->pfns[0]),
+					   want->limit);
 	if (want->shift > PAGE_SHIFT)
 		goto unlock;
 
@@ -320,6 +328,27 @@ static int dmirage_mirror_try(struct dmirage_ctx *ctx,
 }
 
 /**
+ * dmirage_interval_find - the notifier that an entry is to be made through
+ * @ctx:   the context, in mirror mode; the caller holds resolve_lock
+ * @va:    an address that the entry is to translate
+ * @write: for writing
+ *
+ * Context: with a user of the mm.
+ * Return: the interval, which stays while resolve_lock is held, or an ERR_PTR:
+ * -EFAULT, -EPERM it is in no region, or in none that may be written; -ENOMEM.
+ */
+struct dmirage_interval *dmirage_interval_find(struct dmirage_ctx *ctx,
+					       unsigned long va, bool write)
+{
+	struct dmirage_mr *mr;
+
+	if (!ctx->by_region)
+		return dmirage_interval_get(ctx, va);
+	mr = dmirage_region_find(ctx, va, write);
+	return IS_ERR(mr) ? ERR_CAST(mr) : &mr->interval;
+}
+
+/**
  * dmirage_mirror_fault - make an entry for the device
  * @ctx:   the context
  * @va:    address that the device has no (writable) entry for
@@ -328,7 +357,7 @@ static int dmirage_mirror_try(struct dmirage_ctx *ctx,
  * @next:  on success, the address behind the entries that there are from @va on
  *
  * Entries are made for @va and, as far as they can be had without ado, for the
- * rest of @len in the same 2 MiB.
+ * rest of @len in the same 2 MiB.  What lies behind is for dmirage_map_ahead().
  *
  * Context: under resolve_lock.  Sleeps, allocates, takes mmap_lock.
  * Return: 0, or what the operation is to fail with:
@@ -355,7 +384,6 @@ int dmirage_mirror_fault(struct dmirage_ctx *ctx, unsigned long va, u64 len,
 		.limit = DMIRAGE_SPAN_SHIFT,
 	};
 	struct dmirage_interval *interval;
-	struct dmirage_mr *mr;
 	unsigned int tries = 0;
 	int ret;
 
@@ -370,18 +398,10 @@ int dmirage_mirror_fault(struct dmirage_ctx *ctx, unsigned long va, u64 len,
 	if (!mmget_not_zero(ctx->mm))
 		return -ESRCH;
 
-	if (ctx->by_region) {
-		mr = dmirage_region_find(ctx, va, write);
-		ret = PTR_ERR_OR_ZERO(mr);
-		if (ret)
-			goto put_mm;
-		interval = &mr->interval;
-	} else {
-		interval = dmirage_interval_get(ctx, va);
-		ret = PTR_ERR_OR_ZERO(interval);
-		if (ret)
-			goto put_mm;
-	}
+	interval = dmirage_interval_find(ctx, va, write);
+	ret = PTR_ERR_OR_ZERO(interval);
+	if (ret)
+		goto put_mm;
 
 	for (;;) {
 		ret = dmirage_mirror_try(ctx, interval, &want);

@@ -2,7 +2,7 @@
 /*
  * Mirror mode: the MMU notifiers that keep the mirror table true (interval.c),
  * the ranges that a process lets the device use (region.c), and the making of
- * entries (mirror.c).
+ * entries, where the device faults (mirror.c) and ahead of it (ahead.c).
  *
  * Concepts
  *
@@ -25,6 +25,7 @@
 
 struct dmirage_ctx;
 struct page;
+struct vm_area_struct;
 
 /**
  * struct dmirage_interval - an MMU notifier for a part of the address space
@@ -72,8 +73,19 @@ int dmirage_region_remove(struct dmirage_ctx *ctx, u32 id);
 void dmirage_region_remove_all(struct dmirage_ctx *ctx);
 
 /* mirror.c */
+unsigned int dmirage_choose_shift(const struct dmirage_ctx *ctx,
+				  const struct dmirage_interval *interval,
+				  const struct vm_area_struct *vma,
+				  unsigned long va, unsigned int order,
+				  unsigned int limit);
+struct dmirage_interval *dmirage_interval_find(struct dmirage_ctx *ctx,
+					       unsigned long va, bool write);
 int dmirage_mirror_fault(struct dmirage_ctx *ctx, unsigned long va, u64 len,
 			 bool write, unsigned long *next);
 int dmirage_check_vma(struct vm_area_struct *vma, bool write);
+
+/* ahead.c */
+void dmirage_map_ahead(struct dmirage_ctx *ctx, unsigned long next,
+		       unsigned long last, bool write);
 
 #endif /* DMIRAGE_MIRROR_H */
