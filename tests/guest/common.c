@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -27,6 +28,55 @@ struct dmirage *open_context_at(const char *file, int line,
 		ktap_end();
 	}
 	return d;
+}
+
+struct dmirage *open_mode_at(const char *file, int line, unsigned int mode,
+			     unsigned int flags)
+{
+	const struct dmirage_open_opts opts = { .mode = mode, .flags = flags };
+	struct dmirage *d;
+	int err;
+
+	err = dmirage_open(NULL, &opts, &d);
+	if (err) {
+		FAIL("dmirage_open: mode %s: %s", dmirage_mode_str(mode),
+		     strerror(-err));
+		ktap_end();
+	}
+	return d;
+}
+
+static struct dmirage *open_to_look(void)
+{
+	const struct dmirage_open_opts look = {
+		.flags = DMIRAGE_OPEN_NO_CONTEXT,
+	};
+	struct dmirage *d;
+
+	ASSERT_OK(dmirage_open(NULL, &look, &d));
+	return d;
+}
+
+unsigned int contexts_in_use(unsigned int expect)
+{
+	struct dmirage *d = open_to_look();
+	u64 end = now_ms() + 2000;
+	unsigned int used;
+
+	while ((used = get_info(d).contexts_used) != expect && now_ms() < end)
+		sleep_ms(2);
+	dmirage_close(d);
+	return used;
+}
+
+struct dmirage_counters get_device_counters(void)
+{
+	struct dmirage *d = open_to_look();
+	struct dmirage_counters c;
+
+	ASSERT_OK(dmirage_get_counters(d, DMIRAGE_SCOPE_DEVICE, &c));
+	dmirage_close(d);
+	return c;
 }
 
 struct dmirage_info get_info(struct dmirage *d)
@@ -293,4 +343,14 @@ void sleep_ms(unsigned int ms)
 
 	while (nanosleep(&ts, &ts) && errno == EINTR)
 		;
+}
+
+int wait_child(pid_t pid)
+{
+	int status = -1;
+
+	ASSERT_SYS(waitpid(pid, &status, 0));
+	if (WIFSIGNALED(status))
+		return 256 + WTERMSIG(status);
+	return WEXITSTATUS(status);
 }

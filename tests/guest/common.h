@@ -10,6 +10,7 @@
 #define DMIRAGE_TEST_COMMON_H
 
 #include <errno.h>
+#include <sys/types.h>
 
 #include "ktap.h"
 #include "libdmirage.h"
@@ -27,6 +28,21 @@ struct dmirage *open_context_at(const char *file, int line,
 
 #define open_context() open_context_at(__FILE__, __LINE__, 0, 0)
 #define open_context_rings(sq, cq) open_context_at(__FILE__, __LINE__, sq, cq)
+
+/* In a mode (DMIRAGE_MODE_*), with DMIRAGE_OPEN_REGIONS or 0. */
+struct dmirage *open_mode_at(const char *file, int line, unsigned int mode,
+			     unsigned int flags);
+
+#define open_mode(mode, flags) open_mode_at(__FILE__, __LINE__, mode, flags)
+
+/*
+ * Contexts that are in use, when all that is ending has ended: waits for a
+ * while until there are @expect.
+ */
+unsigned int contexts_in_use(unsigned int expect);
+
+/* All contexts since the driver was loaded. */
+struct dmirage_counters get_device_counters(void);
 
 struct dmirage_info get_info(struct dmirage *d);
 
@@ -131,5 +147,10 @@ bool in_iotlb_at(const char *file, int line, struct dmirage *d,
 
 u64 now_ms(void);
 void sleep_ms(unsigned int ms);
+
+/* ---- Child processes --------------------------------------------------- */
+
+/* Until it ends.  Return: its exit status, or 256 and the signal. */
+int wait_child(pid_t pid);
 
 #endif /* DMIRAGE_TEST_COMMON_H */
