@@ -304,8 +304,9 @@ struct dmirage_ctx {
 	 * a time: the fault work, a prefetch, a region that is being added.  It
 	 * makes them one; so tables are made, and a snapshot is taken, by one at
 	 * a time.  And it keeps what they work through: intervals and regions are
-	 * removed by who holds it, and so are, at the end, the tables.  A resolver that comes after
-	 * that finds the context not LIVE before it looks at them.
+	 * removed by who holds it, and so are, at the end, the tables.  A resolver
+	 * that comes after that finds the context not LIVE before it looks at
+	 * them.
 	 *
 	 * It is not for taking entries out.  Notifiers do not take it (only the
 	 * end of an address space whose pages are pinned does, shared.c), for it

@@ -223,7 +223,6 @@ static void ends(int arg)
 	struct dmirage *d = open_context();
 	struct dmirage_sqe sqe = touch(&mem, 0, mem.len, 1);
 	char gate[64];
-	u64 begin;
 
 	(void)arg;
 	snprintf(gate, sizeof(gate), "fault-snapshot %p",
@@ -231,9 +230,7 @@ static void ends(int arg)
 	ASSERT_PROBE(probe_ctx_write(d, "gate", gate));
 	submit(d, &sqe);
 	wait_gate(d, "fault-snapshot");
-	begin = now_ms();
 	dmirage_close(d);
-	EXPECT(now_ms() - begin < 1000);
 	d = open_context();
 	expect_op(d, &sqe, DMIRAGE_ST_OK);
 	EXPECT_EQ(get_counters(d).faults, 1);
@@ -265,8 +262,8 @@ static void fault_mode(int arg)
 }
 
 static const struct ktap_test tests[] = {
-	{ "gib-read", gib, 0, 0 },
-	{ "gib-write", gib, 1, 0 },
+	{ "gib-read", gib, 0, 30000 },
+	{ "gib-write", gib, 1, 30000 },
 	{ "length-thp", length, PROBE_KIND_THP, 0 },
 	{ "length-hugetlb", length, PROBE_KIND_HUGETLB, 0 },
 	{ "upgrade-thp", upgrade, PROBE_KIND_THP, 0 },

@@ -583,15 +583,6 @@ static void options(int arg)
 
 /* ---- Memory ------------------------------------------------------------ */
 
-static struct dmirage *open_mode(unsigned int mode, unsigned int flags)
-{
-	struct dmirage_open_opts o = { .mode = mode, .flags = flags };
-	struct dmirage *d;
-
-	ASSERT_OK(dmirage_open(NULL, &o, &d));
-	return d;
-}
-
 /* What a region permits is possible, and nothing else; in both modes. */
 static void regions(int mode)
 {
