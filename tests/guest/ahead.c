@@ -262,8 +262,8 @@ static void fault_mode(int arg)
 }
 
 static const struct ktap_test tests[] = {
-	{ "gib-read", gib, 0, 30000 },
-	{ "gib-write", gib, 1, 30000 },
+	{ "gib-read", gib, 0, 30 },
+	{ "gib-write", gib, 1, 30 },
 	{ "length-thp", length, PROBE_KIND_THP, 0 },
 	{ "length-hugetlb", length, PROBE_KIND_HUGETLB, 0 },
 	{ "upgrade-thp", upgrade, PROBE_KIND_THP, 0 },
