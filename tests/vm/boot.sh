@@ -45,11 +45,11 @@ qemu_command() {
 	# shellcheck disable=SC2054
 	COMMAND=(
 		"$QEMU" -L "$QEMU_FIRMWARE" -no-user-config -nodefaults
-		-machine q35 -accel "$accel" -cpu "$cpu" -m 4G
+		-machine q35 -accel "$accel" -cpu "$cpu" -m 8G
 		# A socket for each node, else the kernel warns that a cache has two.
 		-smp 2,sockets=2,cores=1,threads=1
-		-object memory-backend-ram,id=node0,size=2G
-		-object memory-backend-ram,id=node1,size=2G
+		-object memory-backend-ram,id=node0,size=4G
+		-object memory-backend-ram,id=node1,size=4G
 		-numa node,nodeid=0,cpus=0,memdev=node0
 		-numa node,nodeid=1,cpus=1,memdev=node1
 		-display none -no-reboot
