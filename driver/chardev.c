@@ -322,6 +322,9 @@ static __poll_t dmirage_poll(struct file *file, poll_table *wait)
 		mask |= EPOLLIN | EPOLLRDNORM;
 	if (READ_ONCE(ctx->dd->gone))
 		mask |= EPOLLHUP | EPOLLERR;
+	/* the other process's address space, with DMIRAGE_SETUP_ATTACH */
+	if (READ_ONCE(ctx->state) == DMIRAGE_DEAD)
+		mask |= EPOLLHUP;
 	if (READ_ONCE(ctx->dd->broken))
 		mask |= EPOLLERR;
 	return mask;

@@ -465,6 +465,7 @@ void dmirage_ctx_stop(struct dmirage_ctx *ctx)
 	dmirage_shared_off(ctx);
 	dmirage_pt_release(ctx, &gather);
 	dmirage_event_end(ctx);
+	wake_up_all(&dd->wait);
 }
 
 /*

@@ -384,7 +384,9 @@ struct dmirage_counters {
  *
  * read() fails with EINVAL for a buffer smaller than one record and with
  * EAGAIN if there is none and O_NONBLOCK is set; else it waits.  poll()
- * reports POLLIN when there is one.  The fields are those of
+ * reports POLLIN when there is one, POLLHUP when no operation will complete any
+ * more (the device is gone, or the address space has ended), POLLERR when the
+ * device is broken or gone.  The fields are those of
  * struct dmirage_vqe in dmirage_hw.h.
  */
 struct dmirage_violation {

@@ -326,7 +326,8 @@ int dmirage_poll(struct dmirage *d, struct dmirage_cqe *cqes, unsigned int n);
  * else in short steps.
  *
  * Return: 0, or -ETIMEDOUT; -ENODEV, -EIO there is none, and the device is gone
- * or broken; -EINVAL the handle has no context.
+ * or broken, or (-ENODEV) the process that the handle is attached to has ended;
+ * -EINVAL the handle has no context.
  */
 int dmirage_wait(struct dmirage *d, struct dmirage_cqe *cqe, int timeout_ms);
 
