@@ -327,6 +327,10 @@ static int dmirage_ctx_enable(struct dmirage_ctx *ctx)
 		       saved->cq_head);
 	dmirage_writel(dd, dmirage_ctx_reg(ctx, DMIRAGE_CTX_CQ_TAIL),
 		       saved->cq_tail);
+	/* waking up, callbacks use it already */
+	spin_lock(&ctx->sync_lock);
+	dmirage_writeq(dd, dmirage_ctx_reg(ctx, DMIRAGE_CTX_SYNC_ADDR), 0);
+	spin_unlock(&ctx->sync_lock);
 	dmirage_writel(dd, dmirage_ctx_reg(ctx, DMIRAGE_CTX_HOLD_LIMIT),
 		       saved->hold_limit);
 	dmirage_writel(dd, ctl, val);
