@@ -50,7 +50,7 @@ help:
 	@echo '  make unit         only the unit tests on the host'
 	@echo '  make fuzz         fuzz the plain parts for longer; what is found goes to build/results/fuzz'
 	@echo '  make device       only the tests of the device in QEMU, without a guest'
-	@echo '  make bench        measure the device: a table, and build/results/bench.json'
+	@echo '  make bench        measure the driver in a guest, and the device: a table, and build/results/bench.json'
 	@echo '  make guest-tests  only the guest tests on one kernel'
 	@echo '  make qemu kernel driver userspace initramfs   single stages'
 	@echo '  make update       forget which package versions are in use, take the newest'
@@ -95,7 +95,7 @@ fuzz: packages-fuzz
 	@$(VM)/fuzz long
 device: packages qemu
 	@$(VM)/device
-bench: packages qemu
+bench: packages qemu initramfs
 	@$(VM)/bench
 guest-tests: packages qemu initramfs
 	@$(VM)/guest-tests

@@ -1,16 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
-/* bench FILE: runs all benchmarks, prints the table, writes FILE. */
+/*
+ * bench FILE [TOLD…]: reads what a guest has told, runs the benchmarks of the
+ * device alone, prints the table, writes FILE.
+ */
 #include <stdio.h>
 
 #include "bench.h"
 #include "report.h"
+#include "told.h"
 
 int main(int argc, char **argv)
 {
-	if (argc != 2) {
-		fprintf(stderr, "usage: %s FILE.json\n", argv[0]);
+	if (argc < 2) {
+		fprintf(stderr, "usage: %s FILE.json [TOLD…]\n", argv[0]);
 		return 2;
 	}
+	for (int i = 2; i < argc; i++)
+		told_read(argv[i]);
 	bench_caches();
 	bench_goodput();
 	return report_publish(argv[1]) ? 0 : 1;

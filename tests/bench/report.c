@@ -16,23 +16,35 @@ struct row {
 	double goal;
 };
 
-static struct row rows[32];
+static struct row rows[64];
 static unsigned int n_rows;
-static struct row notes[32];
+static struct row notes[64];
 static unsigned int n_notes;
+static struct {
+	char *name;
+	struct operation o;
+} operations[64];
+static unsigned int n_operations;
 static bool drifted;
 
 void report_add(const char *name, const char *unit, const struct series *s,
 		enum goal kind, double goal)
 {
 	g_assert_cmpuint(n_rows, <, G_N_ELEMENTS(rows));
-	rows[n_rows++] = (struct row){ name, unit, *s, kind, goal };
+	rows[n_rows++] = (struct row){ g_strdup(name), g_strdup(unit), *s, kind, goal };
 }
 
 void report_note(const char *text, const char *unit, const struct series *s)
 {
 	g_assert_cmpuint(n_notes, <, G_N_ELEMENTS(notes));
-	notes[n_notes++] = (struct row){ text, unit, *s, GOAL_NONE, 0 };
+	notes[n_notes++] = (struct row){ g_strdup(text), g_strdup(unit), *s, GOAL_NONE, 0 };
+}
+
+void report_operation(const char *name, const struct operation *o)
+{
+	g_assert_cmpuint(n_operations, <, G_N_ELEMENTS(operations));
+	operations[n_operations].name = g_strdup(name);
+	operations[n_operations++].o = *o;
 }
 
 void report_control(const char *name, const struct series *s)
@@ -52,7 +64,39 @@ static bool reached(const struct row *r)
 {
 	double value = series_median(&r->s);
 
-	return r->kind == AT_MOST ? value <= r->goal : value >= r->goal;
+	switch (r->kind) {
+	case AT_MOST:
+		return value <= r->goal;
+	case AT_LEAST:
+		return value >= r->goal;
+	default:
+		return series_percentile(&r->s, 0) == r->goal &&
+		       series_percentile(&r->s, 100) == r->goal;
+	}
+}
+
+static const char *relation(const struct row *r)
+{
+	return r->kind == AT_MOST ? "<=" : r->kind == AT_LEAST ? ">=" : "==";
+}
+
+static void print_operations(void)
+{
+	if (!n_operations)
+		return;
+	printf("\n%-24s %10s %8s %8s %9s %9s\n", "operation on 2 MiB", "callbacks", "events",
+	       "flushes", "per event", "refaults");
+	for (unsigned int i = 0; i < n_operations; i++) {
+		const struct operation *o = &operations[i].o;
+
+		printf("%-24s %10lu %8lu %8lu ", operations[i].name, o->callbacks, o->events,
+		       o->flushes);
+		if (o->events)
+			printf("%9.2f", (double)o->flushes / o->events);
+		else
+			printf("%9s", "-");
+		printf(" %9lu\n", o->refaults);
+	}
 }
 
 static void print_table(void)
@@ -63,8 +107,7 @@ static void print_table(void)
 		const struct row *r = &rows[i];
 		char goal[16];
 
-		snprintf(goal, sizeof(goal), "%s %.2f", r->kind == AT_MOST ? "<=" : ">=",
-			 r->goal);
+		snprintf(goal, sizeof(goal), "%s %.2f", relation(r), r->goal);
 		printf("%-24s %8.2f  %-6s %8.2f %8.2f  %-9s %s\n", r->name,
 		       series_median(&r->s), r->unit, series_percentile(&r->s, 25),
 		       series_percentile(&r->s, 75), goal, reached(r) ? "yes" : "NO");
@@ -88,7 +131,7 @@ static void write_json(const char *path)
 				       "\"goal\": \"%s %g\", \"ok\": %s, "
 				       "\"low\": %.4f, \"high\": %.4f, \"runs\": %u}%s\n",
 				       r->name, series_median(&r->s), r->unit,
-				       r->kind == AT_MOST ? "<=" : ">=", r->goal,
+				       relation(r), r->goal,
 				       reached(r) ? "true" : "false",
 				       series_percentile(&r->s, 25), series_percentile(&r->s, 75),
 				       r->s.n, i + 1 < n_rows ? "," : "");
@@ -104,6 +147,7 @@ bool report_publish(const char *path)
 	unsigned int ok = 0;
 
 	print_table();
+	print_operations();
 	if (drifted) {
 		g_unlink(path);
 		printf("\nnot published: a control drifted\n");

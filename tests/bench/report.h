@@ -13,6 +13,7 @@ enum goal {
 	GOAL_NONE,
 	AT_MOST,
 	AT_LEAST,
+	EXACTLY, /* each value, not the median */
 };
 
 void report_add(const char *name, const char *unit, const struct series *s,
@@ -21,6 +22,16 @@ void report_add(const char *name, const char *unit, const struct series *s,
 void report_note(const char *text, const char *unit, const struct series *s);
 /* The thing that the others are measured against. */
 void report_control(const char *name, const struct series *s);
+
+/* What a system call costs who mirrors: see tests/guest/operations.h. */
+struct operation {
+	unsigned long callbacks;
+	unsigned long events;
+	unsigned long flushes;
+	unsigned long refaults;
+};
+
+void report_operation(const char *name, const struct operation *o);
 
 /*
  * Prints the table, and writes the file, unless a control drifted by more than

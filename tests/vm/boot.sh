@@ -46,12 +46,9 @@ qemu_command() {
 	COMMAND=(
 		"$QEMU" -L "$QEMU_FIRMWARE" -no-user-config -nodefaults
 		-machine q35 -accel "$accel" -cpu "$cpu" -m 8G
-		# A socket for each node, else the kernel warns that a cache has two.
-		-smp 2,sockets=2,cores=1,threads=1
 		-object memory-backend-ram,id=node0,size=4G
 		-object memory-backend-ram,id=node1,size=4G
 		-numa node,nodeid=0,cpus=0,memdev=node0
-		-numa node,nodeid=1,cpus=1,memdev=node1
 		-display none -no-reboot
 		-chardev "$console" -serial chardev:console
 		-chardev "file,id=output,path=$OUTPUT" -serial chardev:output
@@ -62,6 +59,13 @@ qemu_command() {
 		-kernel "$IMAGE" -initrd "$BUILD/initramfs-$RELEASE.cpio"
 		-append "${append[*]}"
 	)
+	# GUEST_SMP=1: one processor, and a node without any. Else two, with a socket for
+	# each node, or the kernel warns that a cache has two.
+	if [[ ${GUEST_SMP:-2} == 1 ]]; then
+		COMMAND+=(-smp 1 -numa "node,nodeid=1,memdev=node1")
+	else
+		COMMAND+=(-smp "2,sockets=2,cores=1,threads=1" -numa "node,nodeid=1,cpus=1,memdev=node1")
+	fi
 	# More devices, -d trace:dmirage_*, -s and the like.
 	# shellcheck disable=SC2206
 	COMMAND+=(${QEMU_ARGS:-})

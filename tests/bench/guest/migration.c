@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Pages migrate while the device streams through them: what one costs the other.
+ *
+ * Three windows of time in turn: migration alone, both, DMA alone.  The thread
+ * that migrates has a processor for itself, and the device's engine another one
+ * of the host's: who submits sleeps, with a ring full of operations before it.
+ *
+ * The pages migrate in an order that is not the device's.  In the same order it
+ * would catch up with the migration and stay behind it, page by page, and what
+ * is measured would be the speed of the kernel's copying.
+ */
+#include <sys/mman.h>
+
+#include "say.h"
+#include "schedule.h"
+
+#define ROUNDS		21
+#define WINDOW_NS	200000000ull
+#define PAGES		64u
+#define STEP		27u	/* no divisor in common with PAGES */
+#define DEPTH		64u	/* operations of 2 MiB, in the ring */
+
+struct migrator {
+	struct probe_mem mem;
+	atomic_bool go;
+	atomic_bool idle;
+	atomic_bool end;
+	atomic_ulong moved;
+	pthread_t thread;
+};
+
+/* Until told to stop; the page's node changes with each time it is its turn. */
+static void *migrate(void *arg)
+{
+	struct migrator *m = arg;
+	unsigned long n = 0;
+
+	while (!atomic_load(&m->end)) {
+		if (!atomic_load(&m->go)) {
+			atomic_store(&m->idle, true);
+			sleep_ms(1);
+			continue;
+		}
+		ASSERT_PROBE(probe_move(m->mem.addr + n * STEP % PAGES * PROBE_2M,
+					PROBE_2M, PROBE_2M, !(n / PAGES % 2)));
+		n++;
+		atomic_fetch_add(&m->moved, 1);
+	}
+	return NULL;
+}
+
+struct window {
+	double migrations;	/* per ms */
+	double bytes;		/* per ns */
+};
+
+static void fill_ring(struct dmirage *d, const struct migrator *m,
+		      unsigned int *next)
+{
+	struct dmirage_sqe sqe;
+
+	while (dmirage_in_flight(d) < DEPTH) {
+		dmirage_prep_crc32c(&sqe, 1,
+				    m->mem.addr + *next % PAGES * PROBE_2M,
+				    PROBE_2M);
+		ASSERT_EQ(dmirage_submit(d, &sqe, 1), 1);
+		(*next)++;
+	}
+}
+
+static void reap(struct dmirage *d, u64 *bytes)
+{
+	struct dmirage_cqe cqe;
+
+	while (dmirage_poll(d, &cqe, 1) > 0) {
+		ASSERT_EQ(cqe.status, DMIRAGE_ST_OK);
+		*bytes += PROBE_2M;
+	}
+}
+
+static struct window measure(struct dmirage *d, struct migrator *m,
+			     bool migration, bool dma)
+{
+	u64 begin, now, bytes = 0, lost = 0;
+	unsigned long moved;
+	unsigned int next = 0;
+	struct window w;
+
+	if (dma)
+		fill_ring(d, m, &next);
+	atomic_store(&m->idle, false);
+	atomic_store(&m->go, migration);
+	/* Both have begun. */
+	sleep_ms(5);
+	reap(d, &lost);
+	moved = atomic_load(&m->moved);
+	begin = now_ns();
+	do {
+		if (dma)
+			fill_ring(d, m, &next);
+		sleep_ms(2);
+		reap(d, &bytes);
+		now = now_ns();
+	} while (now - begin < WINDOW_NS);
+	w.migrations = (double)(atomic_load(&m->moved) - moved) * 1e6 /
+		       (double)(now - begin);
+	w.bytes = (double)bytes / (double)(now - begin);
+
+	atomic_store(&m->go, false);
+	while (!atomic_load(&m->idle))
+		sleep_ms(1);
+	while (dmirage_in_flight(d)) {
+		complete(d);
+	}
+	return w;
+}
+
+void bench_migration(int arg)
+{
+	struct migrator m = {
+		.mem = get_mem(PROBE_KIND_THP, PAGES * PROBE_2M),
+	};
+	struct dmirage *d = open_context();
+	struct values alone_m = { 0 }, alone_d = { 0 };
+	struct values both_m = { 0 }, both_d = { 0 }, ratio;
+	struct window w;
+	int i;
+
+	(void)arg;
+	ASSERT(!pthread_create(&m.thread, NULL, migrate, &m));
+	measure(d, &m, true, true);
+	for (i = 0; i < ROUNDS; i++) {
+		values_add(&alone_m, measure(d, &m, true, false).migrations);
+		w = measure(d, &m, true, true);
+		values_add(&both_m, w.migrations);
+		values_add(&both_d, w.bytes);
+		values_add(&alone_d, measure(d, &m, false, true).bytes);
+	}
+	atomic_store(&m.end, true);
+	pthread_join(m.thread, NULL);
+	ASSERT_PROBE(probe_mem_verify(&m.mem, -1));
+	/* The device did use what migrated. */
+	ASSERT_GE(get_counters(d).flushes, ROUNDS);
+	expect_clean(d);
+
+	say_control("migration alone", &alone_m);
+	say_control("DMA alone", &alone_d);
+	ratio = values_ratio(&both_m, &alone_m);
+	say_figure("migration_under_dma", "ratio", ">= 0.9", &ratio);
+	ratio = values_ratio(&both_d, &alone_d);
+	say_figure("dma_under_migration", "ratio", ">= 0.7", &ratio);
+	say_note("2 MiB pages migrated, alone", "1/ms", &alone_m);
+	say_note("2 MiB pages migrated, DMA", "1/ms", &both_m);
+	say_note("checksum, alone", "GB/s", &alone_d);
+	say_note("checksum, pages migrate", "GB/s", &both_d);
+}
