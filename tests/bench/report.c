@@ -77,7 +77,9 @@ static bool reached(const struct row *r)
 
 static const char *relation(const struct row *r)
 {
-	return r->kind == AT_MOST ? "<=" : r->kind == AT_LEAST ? ">=" : "==";
+	if (r->kind == AT_MOST)
+		return "<=";
+	return r->kind == AT_LEAST ? ">=" : "==";
 }
 
 static void print_operations(void)

@@ -64,7 +64,7 @@ static void all_elsewhere(struct operated *o)
 	ASSERT_EQ((uintptr_t)o->now, at);
 }
 
-static void collapsable(struct operated *o)
+static void collapsible(struct operated *o)
 {
 	ASSERT_SYS(madvise(o->mem.addr, o->mem.len, MADV_HUGEPAGE));
 }
@@ -128,7 +128,7 @@ const struct operation operations[] = {
 	{ "dontneed-4k-of-thp", PROBE_KIND_THP, NULL, one_dropped, 1, false },
 	{ "mprotect-4k-of-thp", PROBE_KIND_THP, NULL, one_read_only, 1, false },
 	{ "cow-4k-of-thp", PROBE_KIND_THP, shared, one_written, 1, false },
-	{ "collapse-4k", PROBE_KIND_4K, collapsable, collapsed, 1, false },
+	{ "collapse-4k", PROBE_KIND_4K, collapsible, collapsed, 1, false },
 	{ "munmap-4k", PROBE_KIND_4K, NULL, all_gone, 1, false },
 	{ "mprotect-4k", PROBE_KIND_4K, NULL, all_read_only, 1, false },
 	{ "dontneed-4k", PROBE_KIND_4K, NULL, all_dropped, 1, false },
