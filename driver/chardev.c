@@ -14,7 +14,8 @@
 static int dmirage_check_caller(struct dmirage_ctx *ctx)
 {
 	/* the context has a reference, so that this is not a newer mm */
-	if (current->mm != ctx->owner)
+	if (current->mm != ctx->owner &&
+	    !dmirage_fm(ctx, DMIRAGE_FM_ANY_CALLER))
 		return -EPERM;
 	return READ_ONCE(ctx->dd->gone) ? -ENODEV : 0;
 }

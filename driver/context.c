@@ -56,6 +56,7 @@ struct dmirage_ctx *dmirage_ctx_create(struct dmirage_dev *dd,
 	mutex_init(&ctx->map_lock);
 	mutex_init(&ctx->lock);
 	dmirage_prime_lockdep(ctx);
+	xa_init(&ctx->fm_pages);
 	xa_init(&ctx->pt.tables);
 	xa_init(&ctx->pt.spans);
 	xa_init(&ctx->pt.blocks);
@@ -507,6 +508,7 @@ static void dmirage_ctx_shutdown(struct dmirage_ctx *ctx)
 		dmirage_prefetch_cancel(ctx);
 		cancel_delayed_work_sync(&ctx->reap_work);
 
+		dmirage_fm_put_pages(ctx);
 		dmirage_asid_put(ctx);
 		ctx->has_asid = false;
 		mutex_lock(&ctx->resolve_lock);

@@ -177,6 +177,9 @@ struct dmirage_audit_result {
  *              @life too
  * @fault_mode: enum dmirage_fault_mode; under @lock
  * @faulty:     @fault_mode was ever set: entries may be stale; under @lock
+ * @fm_pages:   fault mode keep-page: struct page, by number; under @lock
+ * @fm_kept:    how many
+ * @fm_seq:     fault mode one-region: the last change; under @lock
  * @pt:         mirror table
  * @asleep:     LIVE, but switched off in the device while the machine sleeps
  *              (pm.c): the device holds nothing; under @lock
@@ -294,6 +297,9 @@ struct dmirage_ctx {
 	enum dmirage_state state;
 	enum dmirage_fault_mode fault_mode;
 	bool faulty;
+	struct xarray fm_pages;
+	unsigned long fm_kept;
+	unsigned long fm_seq;
 	struct dmirage_pgtable pt;
 	bool asleep;
 	struct dmirage_saved saved;

@@ -41,6 +41,7 @@ static const char *const dmirage_stat_names[DMIRAGE_STAT_MAX] = {
 	[DMIRAGE_STAT_LEFT_STALE] = "left_stale",
 	[DMIRAGE_STAT_SPLIT_FAILED] = "split_failed",
 	[DMIRAGE_STAT_MAPPED_AHEAD] = "mapped_ahead",
+	[DMIRAGE_STAT_MODE_HITS] = "fault_mode_hits",
 };
 
 static const char *const dmirage_cnt_names[DMIRAGE_CNT_MAX] = {

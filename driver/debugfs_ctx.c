@@ -16,7 +16,8 @@
  *   hold_limit_ms  how long the device holds what it holds
  *   gate           "armed", "waiting" (a point or "none") and "expired" (how
  *                  often), a line each; write a point, or a point and the
- *                  address it is to be about, or "release" (points: gate.h)
+ *                  address it is to be about, or "release", or "again": release
+ *                  who waits and stop the next one there (points: gate.h)
  *   audit          what the last audit found, name and value, a line each, or
  *                  "none", or "cut" if it was cut short; write "all", or an
  *                  address and a number of bytes, to have one, which is over

@@ -106,6 +106,8 @@ enum dmirage_stat {
 	DMIRAGE_STAT_SPLIT_FAILED,
 	/* of the entries made, those that no fault had asked for yet */
 	DMIRAGE_STAT_MAPPED_AHEAD,
+	/* fault mode: how often the driver did what the mode says */
+	DMIRAGE_STAT_MODE_HITS,
 	DMIRAGE_STAT_MAX
 };
 

@@ -13,4 +13,63 @@ const struct dmirage_fault_mode_info dmirage_fault_modes[DMIRAGE_FM_MAX] = {
 		"inval-first-page",
 		"an MMU notifier looks at the first page of its range only",
 	},
+
+	[DMIRAGE_FM_ANY_CALLER] = {
+		"any-caller",
+		"a file works for whoever has it, on its opener's memory",
+	},
+	[DMIRAGE_FM_IGNORE_RELEASE] = {
+		"ignore-release",
+		"the end of the address space does not stop the context",
+	},
+	[DMIRAGE_FM_FAULT_LOCK] = {
+		"fault-lock-in-notifier",
+		"an MMU notifier waits for the lock that faults hold (1 s at most)",
+	},
+	[DMIRAGE_FM_SLEEP_ANYWAY] = {
+		"sleep-anyway",
+		"an MMU notifier that may not sleep waits for the lock all the same",
+	},
+	[DMIRAGE_FM_REFUSE] = {
+		"refuse-blockable",
+		"an MMU notifier that may sleep refuses, and does nothing",
+	},
+	[DMIRAGE_FM_NO_LIMIT] = {
+		"no-fault-limit",
+		"a fault competes with invalidations for ever",
+	},
+	[DMIRAGE_FM_KEEP_PAGE] = {
+		"keep-page",
+		"a mirrored page is referenced until the context ends",
+	},
+	[DMIRAGE_FM_FREE_FIRST] = {
+		"free-before-remove",
+		"a region counts as freed before its notifier is removed",
+	},
+
+	[DMIRAGE_FM_KEEP_WALK] = {
+		"keep-walk-cache",
+		"a leaf takes the place of a table without a flush",
+	},
+	[DMIRAGE_FM_END_OVERFLOW] = {
+		"end-overflow",
+		"the end of a range is rounded up, and ULONG_MAX becomes 0",
+	},
+	[DMIRAGE_FM_UNCLAMPED] = {
+		"unclamped-loop",
+		"all pages of a range are gone through one by one (0.5 s at most)",
+	},
+	[DMIRAGE_FM_DEFER_UNMAP] = {
+		"defer-unmap",
+		"what is unmapped is left for later, which does not come",
+	},
+	/* 2d6ffc63f124 is such a bug of intel-iommu's */
+	[DMIRAGE_FM_MASK_FLUSH] = {
+		"mask-flush",
+		"a flush is for 2^n pages from an address aligned to that",
+	},
+	[DMIRAGE_FM_ONE_REGION] = {
+		"one-region",
+		"of several notifiers for one change only the first does something",
+	},
 };

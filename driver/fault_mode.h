@@ -12,9 +12,30 @@
 #ifndef DMIRAGE_FAULT_MODE_H
 #define DMIRAGE_FAULT_MODE_H
 
+#include <linux/types.h>
+
 enum dmirage_fault_mode {
 	DMIRAGE_FM_NONE,
 	DMIRAGE_FM_INVAL_FIRST_PAGE,
+
+	/* the life of a context, of its locks and of its notifiers */
+	DMIRAGE_FM_ANY_CALLER,
+	DMIRAGE_FM_IGNORE_RELEASE,
+	DMIRAGE_FM_FAULT_LOCK,
+	DMIRAGE_FM_SLEEP_ANYWAY,
+	DMIRAGE_FM_REFUSE,
+	DMIRAGE_FM_NO_LIMIT,
+	DMIRAGE_FM_KEEP_PAGE,
+	DMIRAGE_FM_FREE_FIRST,
+
+	/* ranges and what they are taken for */
+	DMIRAGE_FM_KEEP_WALK,
+	DMIRAGE_FM_END_OVERFLOW,
+	DMIRAGE_FM_UNCLAMPED,
+	DMIRAGE_FM_DEFER_UNMAP,
+	DMIRAGE_FM_MASK_FLUSH,
+	DMIRAGE_FM_ONE_REGION,
+
 	DMIRAGE_FM_MAX
 };
 
@@ -29,6 +50,27 @@ struct dmirage_fault_mode_info {
 };
 
 extern const struct dmirage_fault_mode_info dmirage_fault_modes[DMIRAGE_FM_MAX];
+
+struct dmirage_ctx;
+struct dmirage_gather;
+struct dmirage_interval;
+struct mmu_notifier_range;
+
+/* fault_mode_life.c */
+void dmirage_fm_fault_lock(struct dmirage_ctx *ctx);
+void dmirage_fm_keep_page(struct dmirage_ctx *ctx, unsigned long pfn);
+void dmirage_fm_put_pages(struct dmirage_ctx *ctx);
+
+/* fault_mode_range.c */
+bool dmirage_fm_leave(struct dmirage_ctx *ctx,
+		      const struct mmu_notifier_range *range,
+		      unsigned long cur_seq, unsigned long start,
+		      unsigned long last);
+void dmirage_fm_unclamped(struct dmirage_ctx *ctx,
+			  const struct mmu_notifier_range *range,
+			  struct dmirage_gather *gather);
+void dmirage_fm_mask_flush(struct dmirage_ctx *ctx, unsigned long first,
+			   unsigned long last, bool may_sleep);
 
 /* Is this mode in force?  For places that may be asked without ctx->lock. */
 #define dmirage_fm(ctx, mode) unlikely(READ_ONCE((ctx)->fault_mode) == (mode))

@@ -32,13 +32,26 @@ static void dmirage_gate_open(struct dmirage_gate *gate)
 	wake_up_all(&gate->wait);
 }
 
+/* Armed before who waits goes on: he does not look under the lock. */
+static void dmirage_gate_next(struct dmirage_gate *gate)
+{
+	lockdep_assert_held(&gate->lock);
+
+	WRITE_ONCE(gate->armed, gate->waiting);
+	gate->waiting = DMIRAGE_GATE_NONE;
+	smp_store_release(&gate->done, gate->turn);
+	wake_up_all(&gate->wait);
+}
+
 /**
  * dmirage_gate_set - what was written to debugfs
  * @gate: the context's gate
- * @text: a point, which is armed, maybe with an address after it; or "release"
+ * @text: a point, which is armed, maybe with an address after it; or "release";
+ *        or "again": release whoever waits, and stop the next comer at the same
+ *        point, and nobody gets by between
  *
- * Return: 0; -EINVAL for an unknown name, or what is no address; -EBUSY if
- * somebody waits already.
+ * Return: 0; -EINVAL for an unknown name, or what is no address, or "again" if
+ * nobody waits; -EBUSY if somebody waits already.
  */
 int dmirage_gate_set(struct dmirage_gate *gate, char *text)
 {
@@ -51,6 +64,16 @@ int dmirage_gate_set(struct dmirage_gate *gate, char *text)
 		dmirage_gate_open(gate);
 		spin_unlock(&gate->lock);
 		return 0;
+	}
+
+	if (!strcmp(name, "again") && !text) {
+		spin_lock(&gate->lock);
+		if (gate->waiting)
+			dmirage_gate_next(gate);
+		else
+			ret = -EINVAL;
+		spin_unlock(&gate->lock);
+		return ret;
 	}
 
 	point = match_string(dmirage_gate_names, DMIRAGE_GATE_POINTS, name);

@@ -42,12 +42,18 @@ static bool dmirage_invalidate(struct mmu_interval_notifier *notifier,
 	struct dmirage_gather gather = DMIRAGE_GATHER_INIT;
 	bool may_sleep = mmu_notifier_range_blockable(range);
 	unsigned long start, last, span;
+	bool done = true;
 
 	dmirage_count(ctx, DMIRAGE_STAT_INVALIDATIONS, 1);
 
 	if (may_sleep) {
 		dmirage_gate_pass(&ctx->gate, DMIRAGE_GATE_INVAL_BEGIN,
 				  range->start, range->end - 1);
+		if (dmirage_fm(ctx, DMIRAGE_FM_FAULT_LOCK))
+			dmirage_fm_fault_lock(ctx);
+		mutex_lock(&ctx->lock);
+	} else if (dmirage_fm(ctx, DMIRAGE_FM_SLEEP_ANYWAY)) {
+		dmirage_count(ctx, DMIRAGE_STAT_MODE_HITS, 1);
 		mutex_lock(&ctx->lock);
 	} else if (!mutex_trylock(&ctx->lock)) {
 		dmirage_count(ctx, DMIRAGE_STAT_INVAL_REFUSED, 1);
@@ -55,9 +61,16 @@ static bool dmirage_invalidate(struct mmu_interval_notifier *notifier,
 	}
 	mmu_interval_set_seq(notifier, cur_seq);
 
+	/* fault mode: what follows would be a use after free */
+	if (unlikely(interval->freed))
+		dmirage_count(ctx, DMIRAGE_STAT_MODE_HITS, 1);
+
 	if (range->event == MMU_NOTIFY_RELEASE) {
 		/* exit_mmap(): always blockable, once for all addresses */
-		dmirage_ctx_stop(ctx);
+		if (dmirage_fm(ctx, DMIRAGE_FM_IGNORE_RELEASE))
+			dmirage_count(ctx, DMIRAGE_STAT_MODE_HITS, 1);
+		else
+			dmirage_ctx_stop(ctx);
 		goto unlock;
 	}
 	if (ctx->state != DMIRAGE_LIVE) {
@@ -82,6 +95,14 @@ static bool dmirage_invalidate(struct mmu_interval_notifier *notifier,
 		}
 	}
 
+	if (ctx->fault_mode != DMIRAGE_FM_NONE &&
+	    dmirage_fm_leave(ctx, range, cur_seq, start, last)) {
+		done = ctx->fault_mode != DMIRAGE_FM_REFUSE;
+		goto unlock;
+	}
+	if (ctx->fault_mode == DMIRAGE_FM_UNCLAMPED)
+		dmirage_fm_unclamped(ctx, range, &gather);
+
 	if (start <= last)
 		dmirage_pt_clear(ctx, start, last,
 				 ctx->fault_mode == DMIRAGE_FM_INVAL_FIRST_PAGE,
@@ -102,7 +123,11 @@ static bool dmirage_invalidate(struct mmu_interval_notifier *notifier,
 	if (may_sleep)
 		dmirage_gate_pass(&ctx->gate, DMIRAGE_GATE_INVAL_CLEARED,
 				  range->start, range->end - 1);
-	dmirage_flush_range(ctx, gather.first, gather.last, may_sleep);
+	if (dmirage_fm(ctx, DMIRAGE_FM_MASK_FLUSH))
+		dmirage_fm_mask_flush(ctx, gather.first, gather.last,
+				      may_sleep);
+	else
+		dmirage_flush_range(ctx, gather.first, gather.last, may_sleep);
 	dmirage_count(ctx, DMIRAGE_STAT_FLUSHES, 1);
 	dmirage_pt_release(ctx, &gather);
 
@@ -114,7 +139,7 @@ static bool dmirage_invalidate(struct mmu_interval_notifier *notifier,
 
 unlock:
 	mutex_unlock(&ctx->lock);
-	return true;
+	return done;
 }
 
 static const struct mmu_interval_notifier_ops dmirage_interval_ops = {

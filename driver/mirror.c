@@ -411,7 +411,9 @@ int dmirage_mirror_fault(struct dmirage_ctx *ctx, unsigned long va, u64 len,
 		if (++tries >= DMIRAGE_FAULT_TRIES &&
 		    time_after(jiffies, limit)) {
 			ret = -EBUSY;
-			break;
+			if (!dmirage_fm(ctx, DMIRAGE_FM_NO_LIMIT))
+				break;
+			dmirage_count(ctx, DMIRAGE_STAT_MODE_HITS, 1);
 		}
 	}
 

@@ -31,10 +31,12 @@ struct vm_area_struct;
  * struct dmirage_interval - an MMU notifier for a part of the address space
  * @notifier: its range is in notifier.interval_tree, the end inclusive
  * @ctx:      whose
+ * @freed:    fault mode free-before-remove: nobody may use it any more
  */
 struct dmirage_interval {
 	struct mmu_interval_notifier notifier;
 	struct dmirage_ctx *ctx;
+	bool freed;
 };
 
 /**

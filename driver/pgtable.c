@@ -422,7 +422,10 @@ static void dmirage_leaf_write(struct dmirage_ctx *ctx, __le64 *where,
 {
 	if (*where && !(*where & cpu_to_le64(DMIRAGE_PTE_LEAF))) {
 		WRITE_ONCE(*where, 0);
-		dmirage_flush_range(ctx, va, va + BIT(shift) - 1, true);
+		if (dmirage_fm(ctx, DMIRAGE_FM_KEEP_WALK))
+			dmirage_count(ctx, DMIRAGE_STAT_MODE_HITS, 1);
+		else
+			dmirage_flush_range(ctx, va, va + BIT(shift) - 1, true);
 	}
 	WRITE_ONCE(*where, leaf);
 }
@@ -472,6 +475,8 @@ int dmirage_pt_map(struct dmirage_ctx *ctx, const struct dmirage_slot *slot,
 		if (slot->shift == PAGE_SHIFT)
 			block->live++;
 		dmirage_count(ctx, stats[(slot->shift - PAGE_SHIFT) / 9], 1);
+		if (dmirage_fm(ctx, DMIRAGE_FM_KEEP_PAGE))
+			dmirage_fm_keep_page(ctx, pfn);
 	}
 	if (write)
 		shadow->phys |= DMIRAGE_SH_WRITE;
@@ -772,9 +777,11 @@ static unsigned int dmirage_shadow_mark(struct dmirage_shadow *shadow)
  *
  * A 2 MiB entry that is hit partly counts as stale whole, and its pages beyond
  * the range lose their dirtiness.  That is within what a fault mode may do.
+ *
+ * Return: how many were not marked yet.
  */
-void dmirage_pt_mark_stale(struct dmirage_ctx *ctx, unsigned long start,
-			   unsigned long last)
+unsigned long dmirage_pt_mark_stale(struct dmirage_ctx *ctx,
+				    unsigned long start, unsigned long last)
 {
 	struct dmirage_block *block;
 	struct dmirage_span *span;
@@ -783,7 +790,7 @@ void dmirage_pt_mark_stale(struct dmirage_ctx *ctx, unsigned long start,
 	lockdep_assert_held(&ctx->lock);
 
 	if (start > last)
-		return;
+		return 0;
 
 	xa_for_each_range(&ctx->pt.spans, index, span,
 			  start >> DMIRAGE_SPAN_SHIFT,
@@ -803,4 +810,5 @@ void dmirage_pt_mark_stale(struct dmirage_ctx *ctx, unsigned long start,
 							       PAGE_SHIFT]);
 	}
 	dmirage_count(ctx, DMIRAGE_STAT_LEFT_STALE, n);
+	return n;
 }

@@ -192,7 +192,7 @@ void dmirage_pt_release(struct dmirage_ctx *ctx,
 			const struct dmirage_gather *gather);
 void dmirage_pt_drop(struct dmirage_ctx *ctx, unsigned long first,
 		     unsigned long last);
-void dmirage_pt_mark_stale(struct dmirage_ctx *ctx, unsigned long start,
-			   unsigned long last);
+unsigned long dmirage_pt_mark_stale(struct dmirage_ctx *ctx,
+				    unsigned long start, unsigned long last);
 
 #endif /* DMIRAGE_PGTABLE_H */

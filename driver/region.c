@@ -62,6 +62,19 @@ static int dmirage_region_begin(struct dmirage_ctx *ctx,
 	return ret;
 }
 
+static void dmirage_region_deafen(struct dmirage_ctx *ctx,
+				  struct dmirage_mr *mr)
+{
+	if (dmirage_fm(ctx, DMIRAGE_FM_FREE_FIRST)) {
+		/* kfree() would be here; a callback may be running */
+		mutex_lock(&ctx->lock);
+		mr->interval.freed = true;
+		mutex_unlock(&ctx->lock);
+		dmirage_count(ctx, DMIRAGE_STAT_MODE_HITS, 1);
+	}
+	dmirage_interval_remove(&mr->interval);
+}
+
 /* The device lets go of it; its notifier, or its pages, go. */
 static void dmirage_region_end(struct dmirage_ctx *ctx,
 			       struct dmirage_mr *mr)
@@ -70,7 +83,7 @@ static void dmirage_region_end(struct dmirage_ctx *ctx,
 	if (ctx->mode == DMIRAGE_MODE_PINNED)
 		dmirage_pinned_remove(ctx, mr);
 	else
-		dmirage_interval_remove(&mr->interval);
+		dmirage_region_deafen(ctx, mr);
 }
 
 /**

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Fault modes: bugs in what the driver makes of the range of an invalidation.
+ */
+#define _GNU_SOURCE
+#include <sys/mman.h>
+
+#include "fault_mode.h"
+
+/* All writable pages of the process become read-only, by one notifier. */
+static void clear_soft_dirty(void)
+{
+	int fd = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC);
+
+	ASSERT(fd >= 0);
+	ASSERT_EQ(write(fd, "4", 1), 1);
+	close(fd);
+}
+
+/*
+ * The range of clear_refs ends at ULONG_MAX, which is no page's first byte.  An
+ * end that is rounded up is 0, and then there is nothing to be done.
+ */
+static void end_overflow_with(const char *mode)
+{
+	struct probe_mem mem = get_mem(PROBE_KIND_4K, PROBE_4K);
+	struct dmirage *d = open_context();
+	u64 flushes;
+
+	set_mode(d, mode);
+	dev_write(d, mem.addr, 1);
+	flushes = get_counters(d).flushes;
+	clear_soft_dirty();
+	EXPECT_EQ(mode_hits(d), mode ? 1 : 0);
+	EXPECT_EQ(counter(d, "left_stale"), mode ? 1 : 0);
+	EXPECT_EQ(get_counters(d).flushes, flushes + !mode);
+	if (mode) {
+		expect_stale_write(d, mem.addr);
+	} else {
+		dev_write(d, mem.addr, 2);
+		EXPECT_EQ(cpu_read(mem.addr), 2);
+		EXPECT_EQ(get_counters(d).faults, 2);
+	}
+	expect_violations(d, mode ? 1 : 0);
+	dmirage_close(d);
+}
+
+static void end_overflow(int arg)
+{
+	(void)arg;
+	end_overflow_with(NULL);
+	end_overflow_with("end-overflow");
+}
+
+/*
+ * The same range, 2^52 pages: page by page it takes for ever.  Nothing is stale,
+ * since the driver does the rest at once when it has had enough.
+ */
+static void unclamped_with(const char *mode)
+{
+	struct probe_mem mem = get_mem(PROBE_KIND_4K, 2 * PROBE_4K);
+	struct dmirage *d = open_context();
+	u64 flushes;
+
+	set_mode(d, mode);
+	dev_write(d, mem.addr, 1);
+	/* Ranges of a few pages are no matter. */
+	ASSERT_SYS(madvise(mem.addr + PROBE_4K, PROBE_4K, MADV_DONTNEED));
+	EXPECT_EQ(mode_hits(d), 0);
+	flushes = get_counters(d).flushes;
+	clear_soft_dirty();
+	EXPECT_EQ(mode_hits(d), mode ? 1 : 0);
+	EXPECT_EQ(get_counters(d).flushes, flushes + 1);
+	dev_write(d, mem.addr, 2);
+	EXPECT_EQ(cpu_read(mem.addr), 2);
+	EXPECT_EQ(get_counters(d).faults, 2);
+	expect_violations(d, 0);
+	dmirage_close(d);
+}
+
+static void unclamped(int arg)
+{
+	(void)arg;
+	unclamped_with(NULL);
+	unclamped_with("unclamped-loop");
+}
+
+static int file_with(u64 value)
+{
+	int fd = memfd_create("modes", MFD_CLOEXEC);
+
+	ASSERT(fd >= 0);
+	ASSERT_SYS(ftruncate(fd, PROBE_4K));
+	ASSERT_EQ(pwrite(fd, &value, sizeof(value), 0), sizeof(value));
+	return fd;
+}
+
+/* One file in place of another; both stay, so what is read is of one of them. */
+static void defer_unmap_with(const char *mode)
+{
+	int old_fd = file_with(0x01d), new_fd = file_with(0x4e3);
+	struct dmirage *d = open_context();
+	struct dmirage_violation v;
+	u64 old_frame;
+	u8 *p;
+
+	p = mmap(NULL, PROBE_4K, PROT_READ | PROT_WRITE, MAP_SHARED, old_fd, 0);
+	ASSERT(p != MAP_FAILED);
+	set_mode(d, mode);
+	EXPECT_EQ(dev_read(d, p), 0x01d);
+	old_frame = frame_of(p);
+	ASSERT(mmap(p, PROBE_4K, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+		    new_fd, 0) == p);
+	ASSERT_EQ(cpu_read(p), 0x4e3);
+	ASSERT_NE(frame_of(p), old_frame);
+	EXPECT_EQ(counter(d, "left_stale"), mode ? 1 : 0);
+	if (mode) {
+		EXPECT_GE(mode_hits(d), 1);
+		EXPECT_EQ(dev_read(d, p), 0x01d);
+		v = expect_stale(d, DMIRAGE_VIOL_FRAME, p);
+		EXPECT_EQ(v.held_frame, old_frame);
+		EXPECT_EQ(v.cpu_frame, frame_of(p));
+	} else {
+		EXPECT_EQ(dev_read(d, p), 0x4e3);
+	}
+	expect_violations(d, mode ? 1 : 0);
+	dmirage_close(d);
+	munmap(p, PROBE_4K);
+	close(old_fd);
+	close(new_fd);
+}
+
+static void defer_unmap(int arg)
+{
+	(void)arg;
+	defer_unmap_with(NULL);
+	defer_unmap_with("defer-unmap");
+}
+
+/*
+ * Three pages from an odd one on.  A mask says four from the last multiple of
+ * four, of which the first of the three is one and the others are not.
+ */
+static void mask_flush_with(const char *mode)
+{
+	struct probe_mem mem = get_mem(PROBE_KIND_4K, 8 * PROBE_4K);
+	struct dmirage *d = open_context();
+	struct dmirage_violation v;
+	u8 *p[3];
+	u64 flushes;
+	int i;
+
+	set_mode(d, mode);
+	for (i = 0; i < 3; i++) {
+		p[i] = mem.addr + (3 + i) * PROBE_4K;
+		dev_write(d, p[i], 1);
+		ASSERT(in_iotlb(d, p[i], NULL));
+	}
+	flushes = get_counters(d).flushes;
+	ASSERT_SYS(mprotect(p[0], 3 * PROBE_4K, PROT_READ));
+	EXPECT_EQ(get_counters(d).flushes, flushes + 1);
+	EXPECT_EQ(get_counters(d).unmapped_4k, 3);
+	EXPECT_EQ(mode_hits(d), mode ? 1 : 0);
+	for (i = 0; i < 3; i++)
+		EXPECT_EQ(in_iotlb(d, p[i], NULL), mode && i);
+
+	expect_write_fault(d, p[0], EPERM);
+	for (i = 1; i < 3; i++) {
+		if (!mode) {
+			expect_write_fault(d, p[i], EPERM);
+			continue;
+		}
+		dev_write(d, p[i], 2);
+		v = expect_stale(d, DMIRAGE_VIOL_WRITE, p[i]);
+		EXPECT_EQ(v.held_frame, v.cpu_frame);
+		EXPECT_EQ(v.cpu_write, 0);
+		EXPECT_EQ(v.inv_start, (uintptr_t)mem.addr);
+		EXPECT_EQ(v.inv_len, 4 * PROBE_4K);
+	}
+	expect_violations(d, mode ? 2 : 0);
+	dmirage_close(d);
+}
+
+static void mask_flush(int arg)
+{
+	(void)arg;
+	mask_flush_with(NULL);
+	mask_flush_with("mask-flush");
+}
+
+/*
+ * Two regions that overlap, and a change of both: each has a notifier, and the
+ * second is not called in vain.
+ */
+static void one_region_with(const char *mode)
+{
+	const struct dmirage_open_opts opts = { .flags = DMIRAGE_OPEN_REGIONS };
+	struct probe_mem mem = get_mem(PROBE_KIND_4K, 6 * PROBE_4K);
+	struct dmirage *d;
+	u32 id;
+
+	ASSERT_OK(dmirage_open(NULL, &opts, &d));
+	set_mode(d, mode);
+	ASSERT_OK(dmirage_region_add(d, mem.addr, 4 * PROBE_4K,
+				     DMIRAGE_REGION_WRITE, &id));
+	ASSERT_OK(dmirage_region_add(d, mem.addr + 2 * PROBE_4K, 4 * PROBE_4K,
+				     DMIRAGE_REGION_WRITE, &id));
+	dev_write(d, mem.addr + 1 * PROBE_4K, 1);
+	dev_write(d, mem.addr + 3 * PROBE_4K, 1);
+	dev_write(d, mem.addr + 5 * PROBE_4K, 1);
+	ASSERT_SYS(mprotect(mem.addr, mem.len, PROT_READ));
+	EXPECT_EQ(mode_hits(d), mode ? 1 : 0);
+	EXPECT_EQ(counter(d, "left_stale"), mode ? 1 : 0);
+
+	expect_write_fault(d, mem.addr + 1 * PROBE_4K, EPERM);
+	expect_write_fault(d, mem.addr + 3 * PROBE_4K, EPERM);
+	if (mode)
+		expect_stale_write(d, mem.addr + 5 * PROBE_4K);
+	else
+		expect_write_fault(d, mem.addr + 5 * PROBE_4K, EPERM);
+	expect_violations(d, mode ? 1 : 0);
+	dmirage_close(d);
+}
+
+static void one_region(int arg)
+{
+	(void)arg;
+	one_region_with(NULL);
+	one_region_with("one-region");
+}
+
+static const struct ktap_test tests[] = {
+	{ "end-overflow", end_overflow, 0, 0 },
+	{ "unclamped-loop", unclamped, 0, 0 },
+	{ "defer-unmap", defer_unmap, 0, 0 },
+	{ "mask-flush", mask_flush, 0, 0 },
+	{ "one-region", one_region, 0, 0 },
+};
+
+int main(int argc, char **argv)
+{
+	return ktap_main(argc, argv, tests, ARRAY_SIZE(tests),
+			 reserve_huge_pages);
+}
