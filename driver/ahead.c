@@ -130,7 +130,9 @@ static unsigned long dmirage_ahead_one(struct dmirage_ctx *ctx,
 		goto put_mm;
 
 	mutex_lock(&ctx->lock);
+	/* what a fault mode gets wrong is for the fault itself to do */
 	done = ctx->state == DMIRAGE_LIVE &&
+	       !dmirage_fm_made_stale(ctx->fault_mode, false) &&
 	       !mmu_interval_read_retry(&interval->notifier, seq) &&
 	       dmirage_ahead_commit(ctx, &slot, pfn, write);
 	mutex_unlock(&ctx->lock);

@@ -13,6 +13,66 @@ const struct dmirage_fault_mode_info dmirage_fault_modes[DMIRAGE_FM_MAX] = {
 		"inval-first-page",
 		"an MMU notifier looks at the first page of its range only",
 	},
+	[DMIRAGE_FM_INVAL_IGNORED] = {
+		"inval-ignored",
+		"an MMU notifier does nothing",
+	},
+	[DMIRAGE_FM_WRITE_KEPT] = {
+		"write-kept",
+		"an MMU notifier that only takes rights away does nothing",
+	},
+	[DMIRAGE_FM_FLUSH_BEFORE_CLEAR] = {
+		"flush-before-clear",
+		"the device is told to forget entries before they are cleared",
+	},
+	[DMIRAGE_FM_NO_FLUSH] = {
+		"no-flush",
+		"entries are cleared, and the device is not told",
+	},
+	[DMIRAGE_FM_NO_WAIT] = {
+		"no-wait",
+		"a flush is sent, and its answer is not awaited",
+	},
+	[DMIRAGE_FM_NO_DRAIN] = {
+		"no-drain",
+		"a flush is over when the device has taken the command",
+	},
+	[DMIRAGE_FM_NO_SET_SEQ] = {
+		"no-set-seq",
+		"an MMU notifier does not write the sequence number",
+	},
+	[DMIRAGE_FM_SYNC_ADDRESS_ONLY] = {
+		"sync-address-only",
+		"shared mode: of a range the device is told the first page",
+	},
+	[DMIRAGE_FM_NOT_DIRTY] = {
+		"not-dirty",
+		"a page that the device could write is not marked dirty",
+	},
+	[DMIRAGE_FM_NO_READ_RETRY] = {
+		"no-read-retry",
+		"a fault does not compare the sequence number",
+	},
+	[DMIRAGE_FM_RETRY_UNLOCKED] = {
+		"retry-unlocked",
+		"a fault compares the sequence number before it has the lock",
+	},
+	[DMIRAGE_FM_HUGE_PAST_REGION] = {
+		"huge-past-region",
+		"a 2 MiB entry may go beyond its region",
+	},
+	[DMIRAGE_FM_HEAD_FRAME] = {
+		"head-frame",
+		"a 4 KiB entry in a huge page gets the first frame of that",
+	},
+	[DMIRAGE_FM_VMA_FLAGS_ONLY] = {
+		"vma-flags-only",
+		"may the device write? the VMA is asked, and not the page table",
+	},
+	[DMIRAGE_FM_READ_GRANTS_WRITE] = {
+		"read-grants-write",
+		"a read fault permits writing",
+	},
 
 	[DMIRAGE_FM_ANY_CALLER] = {
 		"any-caller",

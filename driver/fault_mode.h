@@ -16,7 +16,24 @@
 
 enum dmirage_fault_mode {
 	DMIRAGE_FM_NONE,
+	/* invalidations (fault_mode_inval.c) */
 	DMIRAGE_FM_INVAL_FIRST_PAGE,
+	DMIRAGE_FM_INVAL_IGNORED,
+	DMIRAGE_FM_WRITE_KEPT,
+	DMIRAGE_FM_FLUSH_BEFORE_CLEAR,
+	DMIRAGE_FM_NO_FLUSH,
+	DMIRAGE_FM_NO_WAIT,
+	DMIRAGE_FM_NO_DRAIN,
+	DMIRAGE_FM_NO_SET_SEQ,
+	DMIRAGE_FM_SYNC_ADDRESS_ONLY,
+	DMIRAGE_FM_NOT_DIRTY,
+	/* the making of entries (mirror.c) */
+	DMIRAGE_FM_NO_READ_RETRY,
+	DMIRAGE_FM_RETRY_UNLOCKED,
+	DMIRAGE_FM_HUGE_PAST_REGION,
+	DMIRAGE_FM_HEAD_FRAME,
+	DMIRAGE_FM_VMA_FLAGS_ONLY,
+	DMIRAGE_FM_READ_GRANTS_WRITE,
 
 	/* the life of a context, of its locks and of its notifiers */
 	DMIRAGE_FM_ANY_CALLER,
@@ -74,5 +91,16 @@ void dmirage_fm_mask_flush(struct dmirage_ctx *ctx, unsigned long first,
 
 /* Is this mode in force?  For places that may be asked without ctx->lock. */
 #define dmirage_fm(ctx, mode) unlikely(READ_ONCE((ctx)->fault_mode) == (mode))
+
+/* fault_mode_inval.c */
+void dmirage_fm_trim(struct dmirage_ctx *ctx,
+		     const struct mmu_notifier_range *range,
+		     unsigned long *start, unsigned long *last);
+void dmirage_fm_flush_first(struct dmirage_ctx *ctx,
+			    const struct mmu_notifier_range *range,
+			    unsigned long first, unsigned long last);
+bool dmirage_fm_flush(struct dmirage_ctx *ctx, unsigned long first,
+		      unsigned long last, bool may_sleep);
+bool dmirage_fm_made_stale(enum dmirage_fault_mode mode, bool raced);
 
 #endif /* DMIRAGE_FAULT_MODE_H */

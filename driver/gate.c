@@ -11,6 +11,7 @@ static const char *const dmirage_gate_names[DMIRAGE_GATE_POINTS] = {
 	[DMIRAGE_GATE_NONE] = "none",
 	[DMIRAGE_GATE_FAULT_BEGIN] = "fault-begin",
 	[DMIRAGE_GATE_FAULT_SNAPSHOT] = "fault-snapshot",
+	[DMIRAGE_GATE_FAULT_LOCK] = "fault-lock",
 	[DMIRAGE_GATE_FAULT_COMMIT] = "fault-commit",
 	[DMIRAGE_GATE_INVAL_BEGIN] = "inval-begin",
 	[DMIRAGE_GATE_INVAL_CLEARED] = "inval-cleared",

@@ -25,11 +25,13 @@
  * @DMIRAGE_GATE_NONE:           nowhere
  * @DMIRAGE_GATE_FAULT_BEGIN:    fault: sequence number read, page table not yet
  * @DMIRAGE_GATE_FAULT_SNAPSHOT: fault: page table read, context not yet locked
+ * @DMIRAGE_GATE_FAULT_LOCK:     fault: the same, and tables are made
  * @DMIRAGE_GATE_FAULT_COMMIT:   fault: entry written and context unlocked, the
  *                               device not yet answered
  * @DMIRAGE_GATE_INVAL_BEGIN:    MMU notifier: context not yet locked
  * @DMIRAGE_GATE_INVAL_CLEARED:  MMU notifier: entries taken out, flush not yet
- *                               sent; the context is locked
+ *                               sent; the context is locked.  (In the fault mode
+ *                               flush-before-clear the other way round.)
  * @DMIRAGE_GATE_POINTS:         number of values
  *
  * No gate stops an MMU notifier that may not sleep.
@@ -38,6 +40,7 @@ enum dmirage_gate_point {
 	DMIRAGE_GATE_NONE,
 	DMIRAGE_GATE_FAULT_BEGIN,
 	DMIRAGE_GATE_FAULT_SNAPSHOT,
+	DMIRAGE_GATE_FAULT_LOCK,
 	DMIRAGE_GATE_FAULT_COMMIT,
 	DMIRAGE_GATE_INVAL_BEGIN,
 	DMIRAGE_GATE_INVAL_CLEARED,

@@ -40,7 +40,7 @@ static bool dmirage_invalidate(struct mmu_interval_notifier *notifier,
 		container_of(notifier, struct dmirage_interval, notifier);
 	struct dmirage_ctx *ctx = interval->ctx;
 	struct dmirage_gather gather = DMIRAGE_GATHER_INIT;
-	bool may_sleep = mmu_notifier_range_blockable(range);
+	bool may_sleep = mmu_notifier_range_blockable(range), flushed = true;
 	unsigned long start, last, span;
 	bool done = true;
 
@@ -59,7 +59,8 @@ static bool dmirage_invalidate(struct mmu_interval_notifier *notifier,
 		dmirage_count(ctx, DMIRAGE_STAT_INVAL_REFUSED, 1);
 		return false;
 	}
-	mmu_interval_set_seq(notifier, cur_seq);
+	if (!dmirage_fm(ctx, DMIRAGE_FM_NO_SET_SEQ))
+		mmu_interval_set_seq(notifier, cur_seq);
 
 	/* fault mode: what follows would be a use after free */
 	if (unlikely(interval->freed))
@@ -86,27 +87,23 @@ static bool dmirage_invalidate(struct mmu_interval_notifier *notifier,
 	start = max(range->start, notifier->interval_tree.start) & PAGE_MASK;
 	last = min(range->end - 1, notifier->interval_tree.last) | ~PAGE_MASK;
 
-	if (ctx->fault_mode == DMIRAGE_FM_INVAL_FIRST_PAGE) {
-		unsigned long clip = range->start | ~PAGE_MASK;
-
-		if (clip < last) {
-			dmirage_pt_mark_stale(ctx, max(start, clip + 1), last);
-			last = clip;
+	if (unlikely(ctx->fault_mode != DMIRAGE_FM_NONE)) {
+		if (dmirage_fm_leave(ctx, range, cur_seq, start, last)) {
+			done = ctx->fault_mode != DMIRAGE_FM_REFUSE;
+			goto unlock;
 		}
+		dmirage_fm_trim(ctx, range, &start, &last);
 	}
-
-	if (ctx->fault_mode != DMIRAGE_FM_NONE &&
-	    dmirage_fm_leave(ctx, range, cur_seq, start, last)) {
-		done = ctx->fault_mode != DMIRAGE_FM_REFUSE;
-		goto unlock;
-	}
-	if (ctx->fault_mode == DMIRAGE_FM_UNCLAMPED)
+	if (dmirage_fm(ctx, DMIRAGE_FM_UNCLAMPED))
 		dmirage_fm_unclamped(ctx, range, &gather);
 
-	if (start <= last)
+	if (start <= last) {
+		if (dmirage_fm(ctx, DMIRAGE_FM_FLUSH_BEFORE_CLEAR))
+			dmirage_fm_flush_first(ctx, range, start, last);
 		dmirage_pt_clear(ctx, start, last,
-				 ctx->fault_mode == DMIRAGE_FM_INVAL_FIRST_PAGE,
+				 dmirage_fm(ctx, DMIRAGE_FM_INVAL_FIRST_PAGE),
 				 &gather);
+	}
 	trace_dmirage_invalidate(ctx->asid, range->start, range->end,
 				 range->event, may_sleep, &gather);
 
@@ -123,12 +120,15 @@ static bool dmirage_invalidate(struct mmu_interval_notifier *notifier,
 	if (may_sleep)
 		dmirage_gate_pass(&ctx->gate, DMIRAGE_GATE_INVAL_CLEARED,
 				  range->start, range->end - 1);
-	if (dmirage_fm(ctx, DMIRAGE_FM_MASK_FLUSH))
-		dmirage_fm_mask_flush(ctx, gather.first, gather.last,
-				      may_sleep);
+	if (unlikely(ctx->fault_mode != DMIRAGE_FM_NONE))
+		flushed = dmirage_fm_flush(ctx, gather.first, gather.last,
+					   may_sleep);
 	else
 		dmirage_flush_range(ctx, gather.first, gather.last, may_sleep);
-	dmirage_count(ctx, DMIRAGE_STAT_FLUSHES, 1);
+	dmirage_count(ctx,
+		      flushed ? DMIRAGE_STAT_FLUSHES :
+				DMIRAGE_STAT_FLUSHES_ELIDED,
+		      1);
 	dmirage_pt_release(ctx, &gather);
 
 	/* the context is LIVE, so its end is yet to cancel this */

@@ -92,6 +92,26 @@ static bool dmirage_iq_post(struct dmirage_dev *dd,
 	return true;
 }
 
+/*
+ * Fault mode no-drain: wait until the device has taken all commands, which says
+ * nothing of accesses under way.  Return: false: it has had enough time.
+ */
+static bool dmirage_iq_empty(struct dmirage_dev *dd, ktime_t begin,
+			     bool may_sleep)
+{
+	bool empty;
+
+	for (;;) {
+		spin_lock(&dd->iq_lock);
+		empty = dmirage_iq_room(dd, dd->iq.mask + 1);
+		spin_unlock(&dd->iq_lock);
+		if (empty || READ_ONCE(dd->broken))
+			return true;
+		if (!dmirage_poll_delay(dd, begin, may_sleep))
+			return false;
+	}
+}
+
 static void dmirage_flush(struct dmirage_ctx *ctx, struct dmirage_cmd *inv,
 			  bool may_sleep)
 {
@@ -114,8 +134,18 @@ static void dmirage_flush(struct dmirage_ctx *ctx, struct dmirage_cmd *inv,
 	/* asleep: the device holds nothing of it, see pm.c */
 	if (READ_ONCE(dd->broken) || ctx->asleep)
 		return;
+	/* the end of a context is done right, for whoever has the ASID next */
+	if (dmirage_fm(ctx, DMIRAGE_FM_NO_DRAIN) &&
+	    ctx->state == DMIRAGE_LIVE) {
+		if (!dmirage_iq_post(dd, cmds, 1, begin, may_sleep) ||
+		    !dmirage_iq_empty(dd, begin, may_sleep))
+			goto broken;
+		return;
+	}
 	if (!dmirage_iq_post(dd, cmds, ARRAY_SIZE(cmds), begin, may_sleep))
 		goto broken;
+	if (dmirage_fm(ctx, DMIRAGE_FM_NO_WAIT) && ctx->state == DMIRAGE_LIVE)
+		return;
 
 	while (READ_ONCE(*status) != value) {
 		if (READ_ONCE(dd->broken))

@@ -29,6 +29,7 @@
  * @va:     page of the fault
  * @pages:  4 KiB pages wanted from there on, within the block
  * @write:  for writing
+ * @mode:   fault mode that was in force when the try began
  * @seq:    sequence number before the process's page table was read
  * @limit:  log2 of the largest entry that has not been tried in vain
  * @shift:  log2 of the largest entry that the process's page table permits
@@ -38,6 +39,7 @@ struct dmirage_want {
 	unsigned long va;
 	unsigned long pages;
 	bool write;
+	enum dmirage_fault_mode mode;
 	unsigned long seq;
 	unsigned int limit;
 	unsigned int shift;
@@ -133,13 +135,16 @@ static int dmirage_snapshot(struct dmirage_ctx *ctx,
 	struct vm_area_struct *vma;
 	int ret;
 
-	if (want->write)
+	if (want->write && want->mode != DMIRAGE_FM_VMA_FLAGS_ONLY)
 		range.default_flags |= HMM_PFN_REQ_WRITE;
 	memset(ctx->pfns, 0, want->pages * sizeof(ctx->pfns[0]));
 
 	mmap_read_lock(mm);
 	vma = vma_lookup(mm, want->va);
 	ret = dmirage_check_vma(vma, want->write);
+	if (want->mode == DMIRAGE_FM_VMA_FLAGS_ONLY && !ret && want->write &&
+	    !(vma->vm_flags & VM_WRITE))
+		ret = -EPERM;
 	if (!ret)
 		ret = hmm_range_fault(&range);
 	if (ret)
@@ -148,6 +153,12 @@ static int dmirage_snapshot(struct dmirage_ctx *ctx,
 	want->shift = dmirage_choose_shift(ctx, interval, vma, want->va,
 					   hmm_pfn_to_map_order(ctx->pfns[0]),
 					   want->limit);
+	/* fault mode: and whatever the region may be */
+	if (want->mode == DMIRAGE_FM_HUGE_PAST_REGION &&
+	    want->limit >= DMIRAGE_BLOCK_SHIFT &&
+	    hmm_pfn_to_map_order(ctx->pfns[0]) + PAGE_SHIFT >=
+		    DMIRAGE_BLOCK_SHIFT)
+		want->shift = DMIRAGE_BLOCK_SHIFT;
 	if (want->shift > PAGE_SHIFT)
 		goto unlock;
 
@@ -220,13 +231,16 @@ static int dmirage_commit(struct dmirage_ctx *ctx, struct dmirage_slot *slot,
 {
 	unsigned long n, pfn, pages = want->pages;
 	unsigned long need = HMM_PFN_VALID;
+	bool write = want->write;
 	unsigned int has, shift;
 	int ret;
 
 	lockdep_assert_held(&ctx->lock);
 
-	if (want->write)
+	if (want->write && want->mode != DMIRAGE_FM_VMA_FLAGS_ONLY)
 		need |= HMM_PFN_WRITE;
+	if (unlikely(want->mode == DMIRAGE_FM_READ_GRANTS_WRITE))
+		write = true;
 	if (WARN_ON_ONCE((ctx->pfns[0] & need) != need))
 		return -EFAULT;
 	pfn = page_to_pfn(hmm_pfn_to_page(ctx->pfns[0]));
@@ -251,7 +265,7 @@ static int dmirage_commit(struct dmirage_ctx *ctx, struct dmirage_slot *slot,
 	if (shift > PAGE_SHIFT) {
 		slot->va = ALIGN_DOWN(want->va, BIT(shift));
 		pfn -= (want->va - slot->va) >> PAGE_SHIFT;
-		ret = dmirage_pt_map(ctx, slot, pfn, want->write);
+		ret = dmirage_pt_map(ctx, slot, pfn, write);
 		want->next = slot->va + BIT(shift);
 		if (!ret)
 			return 0;
@@ -268,6 +282,8 @@ static int dmirage_commit(struct dmirage_ctx *ctx, struct dmirage_slot *slot,
 		if ((ctx->pfns[n] & need) != need)
 			continue;
 		pfn = page_to_pfn(hmm_pfn_to_page(ctx->pfns[n]));
+		if (unlikely(want->mode == DMIRAGE_FM_HEAD_FRAME))
+			pfn = page_to_pfn(compound_head(pfn_to_page(pfn)));
 		shadow = dmirage_pt_shadow(slot);
 		/* not asked for now: a fault mode's stale entry stays */
 		if (n && dmirage_shadow_valid(shadow) &&
@@ -276,7 +292,7 @@ static int dmirage_commit(struct dmirage_ctx *ctx, struct dmirage_slot *slot,
 			WARN_ON_ONCE(!ctx->faulty);
 			continue;
 		}
-		ret = dmirage_pt_map(ctx, slot, pfn, want->write);
+		ret = dmirage_pt_map(ctx, slot, pfn, write);
 		if (ret)
 			return n ? 0 : ret;
 		if (want->next == slot->va)
@@ -291,8 +307,10 @@ static int dmirage_mirror_try(struct dmirage_ctx *ctx,
 			      struct dmirage_want *want)
 {
 	struct dmirage_slot slot = { .va = want->va };
+	bool raced;
 	int ret;
 
+	want->mode = READ_ONCE(ctx->fault_mode);
 	want->seq = mmu_interval_read_begin(&interval->notifier);
 	dmirage_gate_pass(&ctx->gate, DMIRAGE_GATE_FAULT_BEGIN, want->va,
 			  want->va + PAGE_SIZE - 1);
@@ -311,18 +329,30 @@ static int dmirage_mirror_try(struct dmirage_ctx *ctx,
 
 	/* in a fault mode a 2 MiB entry may have to be split later */
 	slot.shift = want->shift;
-	ret = dmirage_pt_prepare(ctx, &slot,
-				 READ_ONCE(ctx->fault_mode) != DMIRAGE_FM_NONE);
+	ret = dmirage_pt_prepare(ctx, &slot, want->mode != DMIRAGE_FM_NONE);
 	if (ret)
 		return ret;
 
+	/* fault mode: the right question, too early */
+	if (want->mode == DMIRAGE_FM_RETRY_UNLOCKED &&
+	    mmu_interval_read_retry(&interval->notifier, want->seq))
+		return -EAGAIN;
+	dmirage_gate_pass(&ctx->gate, DMIRAGE_GATE_FAULT_LOCK, want->va,
+			  want->va + PAGE_SIZE - 1);
+
 	mutex_lock(&ctx->lock);
+	raced = mmu_interval_read_retry(&interval->notifier, want->seq);
 	if (ctx->state != DMIRAGE_LIVE)
 		ret = -ESRCH;
-	else if (mmu_interval_read_retry(&interval->notifier, want->seq))
+	else if (raced && want->mode != DMIRAGE_FM_NO_READ_RETRY &&
+		 want->mode != DMIRAGE_FM_RETRY_UNLOCKED)
 		ret = -EAGAIN;
 	else
 		ret = dmirage_commit(ctx, &slot, want);
+	if (unlikely(want->mode != DMIRAGE_FM_NONE) &&
+	    dmirage_fm_made_stale(want->mode, raced))
+		dmirage_pt_mark_stale(ctx, want->va,
+				      want->va + want->pages * PAGE_SIZE - 1);
 	mutex_unlock(&ctx->lock);
 	return ret;
 }

@@ -666,7 +666,8 @@ static void dmirage_shadow_release(struct dmirage_ctx *ctx,
 
 	/* in pinned mode, that is for who undoes the pin (pinned.c) */
 	if ((phys & DMIRAGE_SH_WRITE) && !(phys & DMIRAGE_SH_STALE) &&
-	    ctx->mode == DMIRAGE_MODE_MIRROR) {
+	    ctx->mode == DMIRAGE_MODE_MIRROR &&
+	    !dmirage_fm(ctx, DMIRAGE_FM_NOT_DIRTY)) {
 		struct page *page = pfn_to_page(phys >> PAGE_SHIFT);
 
 		set_page_dirty(compound_head(page));

@@ -52,6 +52,10 @@ static void dmirage_shared_flush(struct mmu_notifier *mn, struct mm_struct *mm,
 		return;
 	}
 
+	/* a flush of everything names no address */
+	if (dmirage_fm(ctx, DMIRAGE_FM_SYNC_ADDRESS_ONLY) && start)
+		end = min(end, start + PAGE_SIZE);
+
 	spin_lock(&ctx->sync_lock);
 	if (ctx->sync_on && !READ_ONCE(dd->broken)) {
 		dmirage_writeq(dd, dmirage_ctx_reg(ctx, DMIRAGE_CTX_SYNC_ADDR),

@@ -64,6 +64,16 @@ void arm_gate(struct dmirage *d, const char *point)
 	touch_all(d);
 }
 
+void arm_gate_at(struct dmirage *d, const char *point, const void *addr)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "%s %p", point, addr);
+	ASSERT_PROBE(probe_ctx_write(d, "gate", text));
+	ASSERT(file_says(d, "gate", "armed", point));
+	touch_all(d);
+}
+
 void wait_gate(struct dmirage *d, const char *point)
 {
 	wait_until(d, "gate", "waiting", point);

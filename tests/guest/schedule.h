@@ -33,6 +33,8 @@ void wait_until(struct dmirage *d, const char *file, const char *key,
  * not fault meanwhile; so arming touches all of what waiting needs.
  */
 void arm_gate(struct dmirage *d, const char *point);
+/* For whoever is about this address. */
+void arm_gate_at(struct dmirage *d, const char *point, const void *addr);
 void wait_gate(struct dmirage *d, const char *point);
 void release_gate(struct dmirage *d);
 

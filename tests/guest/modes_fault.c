@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Fault modes of the making of entries: from a page table that has changed, for
+ * more than may be had, and for the wrong page; each without the mode and with
+ * it.
+ */
+#define _GNU_SOURCE
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "modes.h"
+
+/* ---- A page table that has changed ---------------------------------------- */
+
+/*
+ * A fault has read the page table and stops at @gate, the page moves, and the
+ * fault goes on.  @caught: whether it notices.
+ */
+static void race(const char *mode, const char *gate, bool caught)
+{
+	struct probe_mem mem = get_mem(PROBE_KIND_4K, PROBE_4K);
+	struct dmirage *d = open_in_mode(mode);
+	u64 old, new, retries, calls;
+	u8 *p = mem.addr;
+	struct dmirage_cqe cqe;
+	struct changer c;
+
+	cpu_write(p, 1);
+	/* There is a notifier for the page, and no entry. */
+	ASSERT_EQ(dev_read(d, p), 1);
+	ASSERT_SYS(mprotect(p, PROBE_4K, PROT_NONE));
+	ASSERT_SYS(mprotect(p, PROBE_4K, PROT_READ | PROT_WRITE));
+	ASSERT_EQ(cpu_read(p), 1);
+	ASSERT_EQ(get_counters(d).unmapped_4k, 1);
+
+	old = frame_of(p);
+	changer_make(&c, &mem, MOVE);
+	retries = get_counters(d).fault_retries;
+	arm_gate(d, gate);
+	submit_read(d, p);
+	wait_gate(d, gate);
+	calls = get_counters(d).invalidations;
+	changer_start(&c);
+	changer_end(&c);
+	EXPECT_GE(get_counters(d).invalidations, calls + 1);
+	new = frame_of(p);
+	ASSERT_NE(new, old);
+	cpu_write(p, 2);
+	release_gate(d);
+	cqe = complete(d);
+	EXPECT_EQ(cqe.status, DMIRAGE_ST_OK);
+
+	if (caught) {
+		EXPECT_EQ(cqe.result, 2);
+		EXPECT_EQ(get_counters(d).fault_retries, retries + 1);
+		expect_clean(d);
+	} else {
+		EXPECT_NE(cqe.result, 2);
+		EXPECT_EQ(get_counters(d).fault_retries, retries);
+		expect_frame_record(d, p, false, old, new);
+		/* And it stays so. */
+		EXPECT_NE(dev_read(d, p), 2);
+		EXPECT_EQ(get_counters(d).violations, 2);
+	}
+	expect_not_expired(d);
+	dmirage_close(d);
+	probe_mem_put(&mem);
+}
+
+static void no_read_retry(int arg)
+{
+	(void)arg;
+	race(NULL, "fault-snapshot", true);
+	race("no-read-retry", "fault-snapshot", false);
+}
+
+/* It looks, but too early: what comes after that is missed. */
+static void retry_unlocked(int arg)
+{
+	(void)arg;
+	race(NULL, "fault-lock", true);
+	race("retry-unlocked", "fault-snapshot", true);
+	race("retry-unlocked", "fault-lock", false);
+}
+
+/* It looks at the right time, at a number that nobody has written. */
+static void no_set_seq(int arg)
+{
+	(void)arg;
+	race(NULL, "fault-snapshot", true);
+	race("no-set-seq", "fault-snapshot", false);
+}
+
+/* ---- More than may be had -------------------------------------------------- */
+
+static struct dmirage *open_by_region(const char *mode)
+{
+	const struct dmirage_open_opts opts = { .flags = DMIRAGE_OPEN_REGIONS };
+	struct dmirage *d;
+
+	ASSERT_OK(dmirage_open(NULL, &opts, &d));
+	if (mode)
+		ASSERT_PROBE(probe_ctx_write(d, "fault_mode", mode));
+	return d;
+}
+
+/* A region is the second half of a huge page. */
+static void huge_past_region(int kind)
+{
+	struct probe_mem mem;
+	u8 *inside, *outside;
+	struct dmirage *d;
+	u32 id;
+	int bad;
+
+	for (bad = 0; bad < 2; bad++) {
+		mem = get_mem(kind, PROBE_2M);
+		outside = mem.addr + 3 * PROBE_4K;
+		inside = mem.addr + PROBE_2M / 2 + 3 * PROBE_4K;
+		cpu_write(outside, 1);
+		cpu_write(inside, 2);
+		d = open_by_region(bad ? "huge-past-region" : NULL);
+		ASSERT_OK(dmirage_region_add(d, mem.addr + PROBE_2M / 2,
+					     PROBE_2M / 2,
+					     DMIRAGE_REGION_WRITE, &id));
+		expect_read_fault(d, outside, EFAULT);
+		EXPECT_EQ(dev_read(d, inside), 2);
+		EXPECT_EQ(get_counters(d).mapped_2m, bad);
+		if (bad) {
+			/* The process has it, so only the region is broken. */
+			EXPECT_EQ(dev_read(d, outside), 1);
+			EXPECT_EQ(get_counters(d).faults, 2);
+		} else {
+			expect_read_fault(d, outside, EFAULT);
+			EXPECT_EQ(get_counters(d).faults, 3);
+		}
+		expect_clean(d);
+		ASSERT_OK(dmirage_region_remove(d, id));
+		expect_read_fault(d, inside, EFAULT);
+		expect_read_fault(d, outside, EFAULT);
+		dmirage_close(d);
+		probe_mem_put(&mem);
+	}
+}
+
+/* ---- The wrong page -------------------------------------------------------- */
+
+/*
+ * A region is a part of a huge page, so entries are small.  For the page in the
+ * middle of it the device gets the first one.
+ */
+static void head_frame(int kind)
+{
+	struct probe_mem mem;
+	struct dmirage *d;
+	u64 head, old;
+	u32 id;
+	int bad;
+	u8 *p;
+
+	for (bad = 0; bad < 2; bad++) {
+		mem = get_mem(kind, PROBE_2M);
+		p = mem.addr + 100 * PROBE_4K;
+		cpu_write(mem.addr, 1);
+		cpu_write(p, 2);
+		head = frame_of(mem.addr);
+		old = frame_of(p);
+		ASSERT_EQ(old, head + 100 * PROBE_4K);
+		d = open_by_region(bad ? "head-frame" : NULL);
+		ASSERT_OK(dmirage_region_add(d, mem.addr, PROBE_2M / 2,
+					     DMIRAGE_REGION_WRITE, &id));
+		EXPECT_EQ(dev_read(d, p), bad ? 1 : 2);
+		EXPECT_EQ(get_counters(d).mapped_2m, 0);
+		if (bad)
+			expect_frame_record(d, p, false, head, old);
+		else
+			expect_clean(d);
+		/* The head is at the head. */
+		EXPECT_EQ(dev_read(d, mem.addr), 1);
+		EXPECT_EQ(get_counters(d).violations, bad);
+		dmirage_close(d);
+		probe_mem_put(&mem);
+	}
+}
+
+static const struct ktap_test tests[] = {
+	{ "no-read-retry", no_read_retry, 0, 0 },
+	{ "retry-unlocked", retry_unlocked, 0, 0 },
+	{ "no-set-seq", no_set_seq, 0, 0 },
+	{ "huge-past-region-thp", huge_past_region, PROBE_KIND_THP, 0 },
+	{ "huge-past-region-hugetlb", huge_past_region, PROBE_KIND_HUGETLB, 0 },
+	{ "head-frame-thp", head_frame, PROBE_KIND_THP, 0 },
+	{ "head-frame-hugetlb", head_frame, PROBE_KIND_HUGETLB, 0 },
+};
+
+int main(int argc, char **argv)
+{
+	return ktap_main(argc, argv, tests, ARRAY_SIZE(tests),
+			 reserve_huge_pages);
+}
