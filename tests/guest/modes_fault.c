@@ -95,10 +95,9 @@ static void no_set_seq(int arg)
 
 static struct dmirage *open_by_region(const char *mode)
 {
-	const struct dmirage_open_opts opts = { .flags = DMIRAGE_OPEN_REGIONS };
-	struct dmirage *d;
+	struct dmirage *d = open_mode(DMIRAGE_MODE_MIRROR,
+				      DMIRAGE_OPEN_REGIONS);
 
-	ASSERT_OK(dmirage_open(NULL, &opts, &d));
 	if (mode)
 		ASSERT_PROBE(probe_ctx_write(d, "fault_mode", mode));
 	return d;

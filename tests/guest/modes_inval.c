@@ -108,26 +108,29 @@ static void map_file(u8 *addr, u64 first)
 	/* Not closed: the pages, and what is in them, stay. */
 }
 
+static struct dmirage *open_shared(bool bad)
+{
+	struct dmirage *d = open_mode(DMIRAGE_MODE_SHARED, 0);
+
+	if (bad)
+		ASSERT_PROBE(probe_ctx_write(d, "fault_mode",
+					     "sync-address-only"));
+	return d;
+}
+
 /* Other pages in the place of some that the IOTLB has one by one. */
 static void sync_address_only(int arg)
 {
-	const struct dmirage_open_opts opts = { .mode = DMIRAGE_MODE_SHARED };
 	struct probe_mem mem;
 	struct dmirage *d;
 	u64 old[PAGES];
 	unsigned int i;
-	int bad, err;
+	int bad;
 
 	(void)arg;
 	for (bad = 0; bad < 2; bad++) {
 		ASSERT_PROBE(probe_mem_map(&mem, PROBE_KIND_4K, PROBE_2M));
-		err = dmirage_open(NULL, &opts, &d);
-		if (err == -EOPNOTSUPP)
-			SKIP("no shared mode");
-		ASSERT_OK(err);
-		if (bad)
-			ASSERT_PROBE(probe_ctx_write(d, "fault_mode",
-						     "sync-address-only"));
+		d = open_shared(bad);
 		map_file(mem.addr, 10);
 		for (i = 0; i < PAGES; i++) {
 			EXPECT_EQ(dev_read(d, mem.addr + i * PROBE_4K), 10 + i);
@@ -163,12 +166,54 @@ static void sync_address_only(int arg)
 	}
 }
 
+/*
+ * Other memory in the place of a huge page.  If the IOTLB has that as one, its
+ * address is enough; if the device breaks huge pages up (fracture=on), all but
+ * the first piece stay.
+ */
+static void sync_huge(int arg)
+{
+	struct tlb_line line;
+	struct probe_mem mem;
+	struct dmirage *d;
+	u64 old, got;
+	bool stays;
+	int bad;
+	u8 *p;
+
+	(void)arg;
+	for (bad = 0; bad < 2; bad++) {
+		mem = get_mem(PROBE_KIND_HUGETLB, PROBE_2M);
+		p = mem.addr + (PAGES - 1) * PROBE_4K;
+		d = open_shared(bad);
+		cpu_write(p, 1);
+		ASSERT_EQ(dev_read(d, p), 1);
+		ASSERT(in_iotlb(d, p, &line));
+		stays = bad && line.size == PROBE_4K;
+		old = frame_of(p);
+		ASSERT_SYS(munmap(mem.addr, PROBE_2M));
+		map_file(mem.addr, 20);
+		EXPECT_EQ(in_iotlb(d, p, NULL), stays);
+		got = dev_read(d, p);
+		if (stays) {
+			EXPECT_NE(got, 20 + PAGES - 1);
+			expect_frame_record(d, p, false, old, frame_of(p));
+		} else {
+			EXPECT_EQ(got, 20 + PAGES - 1);
+			expect_clean(d);
+		}
+		dmirage_close(d);
+		probe_mem_put(&mem);
+	}
+}
+
 static const struct ktap_test tests[] = {
 	{ "inval-ignored-4k", inval_ignored, PROBE_KIND_4K, 0 },
 	{ "inval-ignored-thp", inval_ignored, PROBE_KIND_THP, 0 },
 	{ "inval-ignored-hugetlb", inval_ignored, PROBE_KIND_HUGETLB, 0 },
 	{ "not-dirty", not_dirty, 0, 0 },
 	{ "sync-address-only", sync_address_only, 0, 0 },
+	{ "sync-address-only-hugetlb", sync_huge, 0, 0 },
 };
 
 int main(int argc, char **argv)
