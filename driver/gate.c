@@ -40,6 +40,7 @@ static void dmirage_gate_next(struct dmirage_gate *gate)
 
 	WRITE_ONCE(gate->armed, gate->waiting);
 	gate->waiting = DMIRAGE_GATE_NONE;
+	/* after @armed: whoever sees this comes to the gate next */
 	smp_store_release(&gate->done, gate->turn);
 	wake_up_all(&gate->wait);
 }

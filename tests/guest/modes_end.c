@@ -305,11 +305,20 @@ static void no_limit(int arg)
 
 /* ---- keep-page ---------------------------------------------------------------- */
 
+/* Once, without the patience of probe_mem_move(). */
+static long move_page(void *page, int node, int *status)
+{
+	const int mpol_mf_move = 2;
+
+	return syscall(SYS_move_pages, 0, 1ul, &page, &node, status,
+		       mpol_mf_move);
+}
+
 static void keep_page_with(const char *mode)
 {
 	struct probe_mem mem = get_mem(PROBE_KIND_4K, PROBE_4K);
 	struct dmirage *d = open_context();
-	int node = 1, status = -1;
+	int status = -1;
 	u64 frame;
 
 	set_mode(d, mode);
@@ -318,15 +327,13 @@ static void keep_page_with(const char *mode)
 	frame = frame_of(mem.addr);
 	if (mode) {
 		/* How many pages it could not move. */
-		EXPECT_EQ(syscall(SYS_move_pages, 0, 1ul, &mem.addr, &node,
-				  &status, 2 /* MPOL_MF_MOVE */), 1);
+		EXPECT_EQ(move_page(mem.addr, 1, &status), 1);
 		ASSERT_PROBE(probe_mem_verify(&mem, 0));
 		EXPECT_EQ(frame_of(mem.addr), frame);
 		/* The entry goes with the attempt, and there is no lie in it. */
 		EXPECT_GE(get_counters(d).unmapped_4k, 1);
 	} else {
-		EXPECT_EQ(syscall(SYS_move_pages, 0, 1ul, &mem.addr, &node,
-				  &status, 2), 0);
+		EXPECT_EQ(move_page(mem.addr, 1, &status), 0);
 		EXPECT_EQ(status, 1);
 		ASSERT_PROBE(probe_mem_verify(&mem, 1));
 		EXPECT_NE(frame_of(mem.addr), frame);

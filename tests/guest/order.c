@@ -499,6 +499,8 @@ static void gate_input(int arg)
 	(void)arg;
 	EXPECT_EQ((u64)probe_ctx_write(d, "gate", "no-such-gate"),
 		  (u64)-EINVAL);
+	/* Nobody waits. */
+	EXPECT_EQ((u64)probe_ctx_write(d, "gate", "again"), (u64)-EINVAL);
 	EXPECT_EQ((u64)probe_ctx_write(d, "hold", "no-such-point"),
 		  (u64)-EINVAL);
 	EXPECT_EQ((u64)probe_ctx_write(d, "fault_mode", "no-such-mode"),
