@@ -14,7 +14,9 @@
  * system call, which has costs of its own (it waits for all processors); the
  * kernel takes huge pages one by one all the same.
  */
+#define _GNU_SOURCE
 #include <linux/mempolicy.h>
+#include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -61,12 +63,23 @@ static unsigned long move_batch(struct migrator *m, unsigned long n)
 	return moved;
 }
 
+/* On a processor for itself, or it would keep the driver's faults waiting. */
+static void pin(unsigned int processor)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(processor, &set);
+	ASSERT_SYS(sched_setaffinity(0, sizeof(set), &set));
+}
+
 /* Until told to stop; a page's node changes each time that it is its turn. */
 static void *migrate(void *arg)
 {
 	struct migrator *m = arg;
 	unsigned long n = 0;
 
+	pin(1);
 	while (!atomic_load(&m->end)) {
 		if (!atomic_load(&m->go)) {
 			atomic_store(&m->idle, true);
@@ -158,6 +171,7 @@ void bench_migration(int arg)
 	int i;
 
 	(void)arg;
+	pin(0);
 	ASSERT(!pthread_create(&m.thread, NULL, migrate, &m));
 	measure(d, &m, true, true);
 	for (i = 0; i < ROUNDS; i++) {
