@@ -124,6 +124,21 @@ static void pins(int kind)
 	expect_clean(d);
 }
 
+/* What nobody has touched yet: it is the process's own page that is pinned. */
+static void untouched(int kind)
+{
+	struct dmirage *d = open_pinned();
+	struct probe_mem mem;
+
+	ASSERT_PROBE(probe_mem_map(&mem, kind, PROBE_2M));
+	add(d, mem.addr, mem.len, DMIRAGE_REGION_WRITE);
+	dev_write(d, mem.addr + places[1], 5);
+	EXPECT_EQ(cpu_read(mem.addr + places[1]), 5);
+	both_write(d, mem.addr, 100);
+	EXPECT_EQ(get_counters(d).faults, 0);
+	expect_clean(d);
+}
+
 /* A region that is not for writing. */
 static void read_only(int kind)
 {
@@ -571,6 +586,8 @@ static const struct ktap_test tests[] = {
 	{ "pins-4k", pins, PROBE_KIND_4K, 0 },
 	{ "pins-thp", pins, PROBE_KIND_THP, 0 },
 	{ "pins-hugetlb", pins, PROBE_KIND_HUGETLB, 0 },
+	{ "untouched-4k", untouched, PROBE_KIND_4K, 0 },
+	{ "untouched-thp", untouched, PROBE_KIND_THP, 0 },
 	{ "read-only-4k", read_only, PROBE_KIND_4K, 0 },
 	{ "read-only-thp", read_only, PROBE_KIND_THP, 0 },
 	{ "read-only-hugetlb", read_only, PROBE_KIND_HUGETLB, 0 },

@@ -82,6 +82,26 @@ static void permits(int kind)
 	expect_clean(d);
 }
 
+/* A long operation ends where the region does, and so do its entries. */
+static void across(int kind)
+{
+	struct dmirage *d = open_regions();
+	struct probe_mem mem = get_mem(kind, PROBE_2M);
+	struct dmirage_sqe sqe;
+	struct dmirage_cqe cqe;
+
+	add(d, mem.addr, 64 * PROBE_4K, WRITE);
+	dmirage_prep_fill(&sqe, 1, mem.addr, ~0ull, mem.len);
+	cqe = run_op(d, &sqe);
+	EXPECT_EQ(cqe.status, DMIRAGE_ST_FAULT);
+	EXPECT_EQ(cqe.detail, EFAULT);
+	EXPECT_EQ(cqe.addr, (uintptr_t)mem.addr + 64 * PROBE_4K);
+	EXPECT_EQ(cpu_read(mem.addr + 64 * PROBE_4K - 8), ~0ull);
+	EXPECT_EQ(cpu_read(mem.addr + 64 * PROBE_4K), 0);
+	EXPECT_EQ(get_counters(d).mapped_4k, 64);
+	expect_clean(d);
+}
+
 /* One for reading, one for writing, 4 of 8 pages in both. */
 static void overlap(int arg)
 {
@@ -558,6 +578,8 @@ static const struct ktap_test tests[] = {
 	{ "permits-4k", permits, PROBE_KIND_4K, 0 },
 	{ "permits-thp", permits, PROBE_KIND_THP, 0 },
 	{ "permits-hugetlb", permits, PROBE_KIND_HUGETLB, 0 },
+	{ "across-4k", across, PROBE_KIND_4K, 0 },
+	{ "across-thp", across, PROBE_KIND_THP, 0 },
 	{ "overlap", overlap, 0, 0 },
 	{ "slice-of-thp", slice, PROBE_KIND_THP, 0 },
 	{ "slice-of-hugetlb", slice, PROBE_KIND_HUGETLB, 0 },
