@@ -195,12 +195,12 @@ static bool translate(DmirageState *s, DmirageContext *c, uint64_t len)
         len = there ? there : len;
     }
     for (int side = SIDE_DST; side >= SIDE_SRC && !ok; side--) {
-        bool streak = c->fault_streak >= DMIRAGE_FAULT_LIMIT;
-
-        if (result[side] != DMIRAGE_TRANSLATED) {
-            not_translated(s, c, side, result[side], level[side]);
+        if (result[side] == DMIRAGE_TRANSLATED) {
+            continue;
         }
-        if (c->held || !c->has_op || c->op.skipping || streak) {
+        not_translated(s, c, side, result[side], level[side]);
+        if (c->held || !c->has_op || c->op.skipping ||
+            c->fault_streak >= DMIRAGE_FAULT_LIMIT) {
             return false;       /* one is enough */
         }
     }

@@ -228,6 +228,40 @@ static void test_limit(void)
 	device_close(d);
 }
 
+/*
+ * The same where only the side that is read is missing: of an operation that
+ * writes nothing, and of one whose other side is there.
+ */
+static void test_limit_reading(void)
+{
+	struct device *d = device_open(NULL);
+	struct context c = context_open(d, 6);
+	const struct dmirage_sqe ops[] = {
+		op_read(VA, 8),
+		op_copy(VA + PAGE_4K, VA, 8),
+	};
+
+	map_new(&c, VA + PAGE_4K, PAGE_4K, ORDER_4K);
+	for (unsigned int i = 0; i < G_N_ELEMENTS(ops); i++) {
+		unsigned int faults;
+
+		submit(&c, ops[i]);
+		for (faults = 0; ; faults++) {
+			struct dmirage_fqe e;
+
+			wait_for(fault_ready(d) || cqe_ready(&c));
+			if (cqe_ready(&c))
+				break;
+			e = expect_fault(&c, false, VA, 8);
+			fault_answer(d, &e, DMIRAGE_RESP_RETRY);
+		}
+		g_assert_cmpuint(faults, ==, 256);
+		expect_cqe(&c, DMIRAGE_ST_FAULT_LIMIT, 0, VA, 0);
+	}
+	expect_error(d, 0);
+	device_close(d);
+}
+
 /* A queue of one entry, and a fault of each context: none is lost. */
 static void test_full_queue(void)
 {
@@ -510,6 +544,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/faults/other-answers", test_other_answers);
 	g_test_add_func("/faults/late-answer", test_late_answer);
 	g_test_add_func("/faults/limit", test_limit);
+	g_test_add_func("/faults/limit-reading", test_limit_reading);
 	g_test_add_func("/faults/full-queue", test_full_queue);
 	g_test_add_func("/faults/queue-later", test_queue_later);
 	g_test_add_func("/faults/others-go-on", test_others_go_on);
