@@ -30,9 +30,9 @@
 /* Shared by all of them. */
 #define FILES	6
 #define MEM	(4 * PROBE_2M)
-/* On a machine that has much else to do, there are fewer. */
-#define STORM_S 20
-#define ENOUGH	20000
+/* An end, should a machine be so slow. */
+#define STORM_S 45
+#define ENOUGH	100000
 
 /* ---- What is at random ----------------------------------------------------- */
 
@@ -344,7 +344,7 @@ static u64 seed;
 static void *thread_main(void *arg)
 {
 	struct ktap_random r = { seed + (uintptr_t)arg };
-	u64 end = now_ms() + STORM_S * 1000ull;
+	u64 end = now_ms() + STORM_S * 1000ull * ktap_scale();
 	unsigned int i;
 
 	for (i = 0; i < CALLS && now_ms() < end; i++)
