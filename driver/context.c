@@ -52,6 +52,7 @@ struct dmirage_ctx *dmirage_ctx_create(struct dmirage_dev *dd,
 	kref_init(&ctx->ref);
 	ctx->dd = dd;
 	ctx->mapping = mapping;
+	mutex_init(&ctx->dir_lock);
 	mutex_init(&ctx->life);
 	mutex_init(&ctx->map_lock);
 	mutex_init(&ctx->lock);
@@ -486,12 +487,14 @@ static void dmirage_ctx_shutdown(struct dmirage_ctx *ctx)
 	 * Taking the directory away waits for its handlers, which take the
 	 * life lock; set-up, which makes it, is refused from now on.
 	 */
+	mutex_lock(&ctx->dir_lock);
 	mutex_lock(&ctx->life);
 	ctx->ended = true;
 	dir = ctx->dir;
 	ctx->dir = NULL;
 	mutex_unlock(&ctx->life);
 	debugfs_remove_recursive(dir);
+	mutex_unlock(&ctx->dir_lock);
 
 	dmirage_gate_close(&ctx->gate);
 

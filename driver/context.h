@@ -160,6 +160,7 @@ struct dmirage_audit_result {
  * @mode:       DMIRAGE_MODE_*; set by set-up before the context is LIVE
  * @by_region:  only regions may be used; likewise
  * @node:       in dmirage_dev.files or .ended
+ * @dir_lock:   see below
  * @life:       see below
  * @mapping:    address space of the file's inode, to take back mappings of the
  *              doorbell; NULL once the file is closed.  Under @life
@@ -227,6 +228,14 @@ struct dmirage_ctx {
 	u32 mode;
 	bool by_region;
 	struct list_head node;
+
+	/*
+	 * Held while @dir is taken away.  Removal takes away the device's
+	 * directory after it has ended all contexts: if release() is at the one
+	 * inside of it, it has to be waited for, or both take away the same
+	 * files.  Not @life, which their handlers take.
+	 */
+	struct mutex dir_lock;
 
 	/*
 	 * Set-up, end, and uses of the context's registers exclude each other.

@@ -25,6 +25,7 @@
  *
  * Locks, outermost first.  Those of a context are described in context.h.
  *
+ *   dmirage_ctx.dir_lock   mutex      taking away a context's debugfs directory
  *   dmirage_dev.query_lock mutex      asking the device what it holds
  *   dmirage_ctx.life       mutex      set-up and end of a context
  *   dmirage_dev.lock       mutex      ASIDs, list of contexts, totals, @gone

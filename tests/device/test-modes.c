@@ -272,13 +272,19 @@ struct walker {
 	uint64_t count;
 };
 
-/* Counts in the bits that are software's, as a kernel changes an entry: atomically. */
+/*
+ * Counts in the bits that are software's, as a kernel changes an entry: atomically. Without
+ * a pause the device might lose each time, until it gives up (DMIRAGE_FAULT_LIMIT).
+ */
 static void *change_entry(void *opaque)
 {
 	struct walker *w = opaque;
 
-	for (; !__atomic_load_n(&w->stop, __ATOMIC_RELAXED); w->count++)
+	for (; !__atomic_load_n(&w->stop, __ATOMIC_RELAXED); w->count++) {
 		__atomic_fetch_add(w->entry, 1ull << 52, __ATOMIC_RELAXED);
+		for (unsigned int i = 0; i < 16; i++)
+			__builtin_ia32_pause();
+	}
 	return NULL;
 }
 
