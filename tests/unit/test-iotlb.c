@@ -638,9 +638,11 @@ static void run_random(unsigned int entries, unsigned int ways,
 			compare(m);
 	}
 	g_assert_cmpuint(m->replaced, >, 0);
-	g_assert_cmpuint(m->dropped, >, 0);
-	if (entries > 1)
+	/* Of one entry alone these are rare: not with each seed. */
+	if (entries > 1) {
+		g_assert_cmpuint(m->dropped, >, 0);
 		g_assert_cmpuint(m->last_hits, >, 0);
+	}
 	if (entries <= 256)
 		g_assert_cmpuint(m->evicted, >, 0);
 	model_free(m);
