@@ -203,9 +203,9 @@ static int dmirage_asid_get(struct dmirage_ctx *ctx)
 static void dmirage_asid_show(struct dmirage_dev *dd, u32 asid,
 			      struct dmirage_ctx *ctx)
 {
-	spin_lock(&dd->ctx_lock);
+	spin_lock_irq(&dd->ctx_lock);
 	dd->ctx[asid] = ctx;
-	spin_unlock(&dd->ctx_lock);
+	spin_unlock_irq(&dd->ctx_lock);
 }
 
 static void dmirage_hw_counters(struct dmirage_ctx *ctx, u64 *hw)

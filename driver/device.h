@@ -5,10 +5,10 @@
  * Concepts
  *
  *   The device has three queues that all its contexts share.  The fault queue
- *   and the violation queue are filled by the device and emptied here, by one
- *   threaded interrupt each (fault.c, violation.c); a third one is for completion
- *   events (event.c).  The invalidation queue is
- *   filled here (inval.c).
+ *   and the violation queue are filled by the device and emptied here, the one
+ *   in an interrupt handler (fault.c), the other in an interrupt thread
+ *   (violation.c); a third interrupt is for completion events (event.c).  The
+ *   invalidation queue is filled here (inval.c).
  *
  *   A device is *broken* once it failed to answer a flush.  It has been reset
  *   and taken off the bus then, so that it cannot touch memory any more, and
@@ -29,15 +29,17 @@
  *   dmirage_dev.query_lock mutex      asking the device what it holds
  *   dmirage_ctx.life       mutex      set-up and end of a context
  *   dmirage_dev.lock       mutex      ASIDs, list of contexts, totals, @gone
- *   dmirage_queue.lock     mutex      emptying a queue (fault, violation)
+ *   dmirage_dev.vq_lock    mutex      emptying the violation queue
  *   dmirage_ctx.resolve_lock mutex    making entries; intervals and regions
  *   mmap_lock
  *   dmirage_ctx.map_lock   mutex      what user space may map
  *   dmirage_ctx.lock       mutex      the mirror table; taken in MMU notifiers
  *   dmirage_ctx.sync_lock  spinlock   shared mode; taken under page-table locks
- *   dmirage_dev.ctx_lock   spinlock   ASID to context
+ *   dmirage_dev.fq_lock    spinlock   emptying the fault queue; interrupts off
+ *   dmirage_dev.ctx_lock   spinlock   ASID to context; interrupts off
  *   dmirage_dev.iq_lock    spinlock   posting of invalidation commands
- *   dmirage_ctx.rec_lock, dmirage_ctx.fault_lock, dmirage_gate.lock: innermost
+ *   dmirage_ctx.fault_lock spinlock   faults that wait; interrupts off
+ *   dmirage_ctx.rec_lock, dmirage_gate.lock: innermost
  *
  * dmirage_ctx.lock and what is below it must never be held over an allocation
  * that may reclaim: reclaim calls MMU notifiers, and these take it.
@@ -119,7 +121,6 @@ static inline bool dmirage_stat_is_now(enum dmirage_stat stat)
 
 /**
  * struct dmirage_queue - a queue in memory shared with the device
- * @lock:  serialises the consumer; unused for the invalidation queue
  * @mem:   the entries
  * @dma:   where the device finds them
  * @bytes: length of @mem
@@ -127,13 +128,8 @@ static inline bool dmirage_stat_is_now(enum dmirage_stat stat)
  * @order: log2 of the number of entries
  * @next:  index of the entry to consume (or, invalidation queue, to produce)
  * @reg:   DMIRAGE_REG_FQ, _VQ or _IQ
- *
- * The interrupt thread and the end of a context both empty a queue; @lock lets
- * the latter know that no entry read before is still being handed out.  It is
- * not taken in MMU notifiers.
  */
 struct dmirage_queue {
-	struct mutex lock;	/* see above */
 	void *mem;
 	dma_addr_t dma;
 	size_t bytes;
@@ -175,7 +171,9 @@ struct dmirage_queue {
  * @hw_totals:  device counters of contexts that have ended; under @lock
  * @ctx_lock:   see below
  * @ctx:        context of each ASID, for interrupts; under @ctx_lock
+ * @fq_lock:    see below
  * @fq:         fault queue
+ * @vq_lock:    see below
  * @vq:         violation queue
  * @iq:         invalidation queue
  * @iq_lock:    see below
@@ -232,15 +230,27 @@ struct dmirage_dev {
 	u64 hw_totals[DMIRAGE_CNT_MAX];
 
 	/*
-	 * Lets the interrupt threads find a context and hand it something
-	 * (a fault, a record) before it can end: the end of a context takes it
-	 * out of @ctx[] under this lock, and cancels its work only after that.
-	 * Guards dmirage_ctx.eventfd, too (event.c).
+	 * Lets interrupts find a context and hand it something (a fault, a
+	 * record) before it can end: the end of a context takes it out of
+	 * @ctx[] under this lock, and cancels its work only after that.
+	 * Guards dmirage_ctx.eventfd, too (event.c).  The fault interrupt's
+	 * handler takes it, so it is held with interrupts disabled.
 	 */
 	spinlock_t ctx_lock;
 	struct dmirage_ctx *ctx[DMIRAGE_CONTEXTS];
 
+	/*
+	 * An interrupt and the end of a context (or suspend) both empty a
+	 * queue.  These let the latter know that no entry read before is still
+	 * being handed out.  The fault queue is emptied by a handler, since a
+	 * thread would have to be woken first, with interrupts disabled: it
+	 * has at most DMIRAGE_FAULTS_MAX entries for each context, and each is
+	 * only passed on.  The violation queue takes longer (it logs), and may
+	 * get full, so that is left to a thread.
+	 */
+	spinlock_t fq_lock;
 	struct dmirage_queue fq;
+	struct mutex vq_lock;
 	struct dmirage_queue vq;
 	struct dmirage_queue iq;
 

@@ -35,9 +35,9 @@ static void dmirage_cq_event(struct dmirage_ctx *ctx)
  */
 void dmirage_event_end(struct dmirage_ctx *ctx)
 {
-	spin_lock(&ctx->dd->ctx_lock);
+	spin_lock_irq(&ctx->dd->ctx_lock);
 	dmirage_cq_event(ctx);
-	spin_unlock(&ctx->dd->ctx_lock);
+	spin_unlock_irq(&ctx->dd->ctx_lock);
 }
 
 /**
@@ -45,16 +45,19 @@ void dmirage_event_end(struct dmirage_ctx *ctx)
  * @dd: the device, marked so
  *
  * When it goes, each context's end tells.
+ *
+ * Context: any; a flush that fails may be one under a page-table lock.
  */
 void dmirage_event_all(struct dmirage_dev *dd)
 {
+	unsigned long flags;
 	unsigned int asid;
 
-	spin_lock(&dd->ctx_lock);
+	spin_lock_irqsave(&dd->ctx_lock, flags);
 	for (asid = 0; asid < dd->contexts; asid++)
 		if (dd->ctx[asid])
 			dmirage_cq_event(dd->ctx[asid]);
-	spin_unlock(&dd->ctx_lock);
+	spin_unlock_irqrestore(&dd->ctx_lock, flags);
 }
 
 /**
@@ -80,11 +83,11 @@ void dmirage_event_drain(struct dmirage_dev *dd)
 		dmirage_writeq(dd, DMIRAGE_REG_CQ_EVENTS, events);
 		later = dmirage_readq(dd, DMIRAGE_REG_CQ_EVENTS);
 
-		spin_lock(&dd->ctx_lock);
+		spin_lock_irq(&dd->ctx_lock);
 		for (asid = 0; asid < dd->contexts; asid++)
 			if (dd->ctx[asid] && events & BIT_ULL(asid))
 				dmirage_cq_event(dd->ctx[asid]);
-		spin_unlock(&dd->ctx_lock);
+		spin_unlock_irq(&dd->ctx_lock);
 	}
 }
 
@@ -99,7 +102,7 @@ static struct eventfd_ctx *dmirage_event_swap(struct dmirage_ctx *ctx,
 {
 	struct dmirage_dev *dd = ctx->dd;
 
-	spin_lock(&dd->ctx_lock);
+	spin_lock_irq(&dd->ctx_lock);
 	swap(ctx->eventfd, eventfd);
 	/*
 	 * Who marks something dead, broken or gone takes the lock after that
@@ -108,7 +111,7 @@ static struct eventfd_ctx *dmirage_event_swap(struct dmirage_ctx *ctx,
 	if (READ_ONCE(ctx->state) == DMIRAGE_DEAD || READ_ONCE(dd->broken) ||
 	    READ_ONCE(dd->gone))
 		dmirage_cq_event(ctx);
-	spin_unlock(&dd->ctx_lock);
+	spin_unlock_irq(&dd->ctx_lock);
 	return eventfd;
 }
 

@@ -2,7 +2,7 @@
 /*
  * Page faults of the device.
  *
- * The interrupt thread empties the fault queue and hands each fault to its
+ * The interrupt handler empties the fault queue and hands each fault to its
  * context, whose work resolves it: a fault that takes long, for a page that has
  * to be read from disk, holds up its own context only.
  */
@@ -12,6 +12,7 @@
 #include "context.h"
 #include "trace.h"
 
+/* fq_lock, and so with interrupts disabled */
 static void dmirage_fault_hand_over(struct dmirage_dev *dd,
 				    const struct dmirage_fqe *fqe)
 {
@@ -46,15 +47,18 @@ static void dmirage_fault_hand_over(struct dmirage_dev *dd,
  * @dd: the device
  *
  * When this returns, all that was in the queue before has been handed over.
+ *
+ * Context: any.
  */
 void dmirage_fault_drain(struct dmirage_dev *dd)
 {
 	struct dmirage_queue *fq = &dd->fq;
 	struct dmirage_fqe *ring = fq->mem;
 	struct dmirage_fqe fqe;
+	unsigned long flags;
 	bool found;
 
-	mutex_lock(&fq->lock);
+	spin_lock_irqsave(&dd->fq_lock, flags);
 	do {
 		found = false;
 		for (;;) {
@@ -76,7 +80,7 @@ void dmirage_fault_drain(struct dmirage_dev *dd)
 		if (found)
 			dmirage_writel(dd, fq->reg + DMIRAGE_Q_HEAD, fq->next);
 	} while (found);
-	mutex_unlock(&fq->lock);
+	spin_unlock_irqrestore(&dd->fq_lock, flags);
 }
 
 irqreturn_t dmirage_fault_irq(int irq, void *data)
@@ -90,11 +94,11 @@ static bool dmirage_fault_take(struct dmirage_ctx *ctx,
 {
 	bool found;
 
-	spin_lock(&ctx->fault_lock);
+	spin_lock_irq(&ctx->fault_lock);
 	found = ctx->fault_out != ctx->fault_in;
 	if (found)
 		*fault = ctx->faults[ctx->fault_out++ % DMIRAGE_FAULTS_MAX];
-	spin_unlock(&ctx->fault_lock);
+	spin_unlock_irq(&ctx->fault_lock);
 	return found;
 }
 

@@ -104,8 +104,8 @@ static struct dmirage_dev *dmirage_dev_alloc(struct pci_dev *pdev)
 	spin_lock_init(&dd->ctx_lock);
 	spin_lock_init(&dd->iq_lock);
 	mutex_init(&dd->query_lock);
-	mutex_init(&dd->fq.lock);
-	mutex_init(&dd->vq.lock);
+	spin_lock_init(&dd->fq_lock);
+	mutex_init(&dd->vq_lock);
 	init_waitqueue_head(&dd->wait);
 	return dd;
 }
@@ -237,9 +237,8 @@ static int dmirage_irqs_get(struct dmirage_dev *dd)
 		return ret;
 	}
 
-	ret = request_threaded_irq(pci_irq_vector(pdev, DMIRAGE_VEC_FAULT),
-				   NULL, dmirage_fault_irq, IRQF_ONESHOT,
-				   "dmirage-fault", dd);
+	ret = request_irq(pci_irq_vector(pdev, DMIRAGE_VEC_FAULT),
+			  dmirage_fault_irq, 0, "dmirage-fault", dd);
 	if (ret)
 		goto free_vectors;
 	ret = request_threaded_irq(pci_irq_vector(pdev, DMIRAGE_VEC_VIOLATION),

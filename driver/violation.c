@@ -123,7 +123,7 @@ static void dmirage_record_hand_over(struct dmirage_dev *dd,
 	dmirage_record_log(dd, &rec);
 	trace_dmirage_violation(&rec);
 
-	spin_lock(&dd->ctx_lock);
+	spin_lock_irq(&dd->ctx_lock);
 	ctx = rec.asid < DMIRAGE_CONTEXTS ? dd->ctx[rec.asid] : NULL;
 	if (ctx) {
 		spin_lock(&ctx->rec_lock);
@@ -136,7 +136,7 @@ static void dmirage_record_hand_over(struct dmirage_dev *dd,
 		}
 		spin_unlock(&ctx->rec_lock);
 	}
-	spin_unlock(&dd->ctx_lock);
+	spin_unlock_irq(&dd->ctx_lock);
 }
 
 /**
@@ -152,7 +152,7 @@ void dmirage_violation_drain(struct dmirage_dev *dd)
 	struct dmirage_vqe vqe;
 	bool found;
 
-	mutex_lock(&vq->lock);
+	mutex_lock(&dd->vq_lock);
 	do {
 		found = false;
 		for (;;) {
@@ -172,7 +172,7 @@ void dmirage_violation_drain(struct dmirage_dev *dd)
 		if (found)
 			wake_up_all(&dd->wait);
 	} while (found);
-	mutex_unlock(&vq->lock);
+	mutex_unlock(&dd->vq_lock);
 }
 
 irqreturn_t dmirage_violation_irq(int irq, void *data)

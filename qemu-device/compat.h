@@ -39,6 +39,8 @@
 /* 9.0 renamed the iothread lock to the big QEMU lock. */
 #if QEMU_VERSION_MAJOR < 9
 #define qemu_cond_timedwait_bql(c, ms)  qemu_cond_timedwait_iothread(c, ms)
+#define bql_lock()                      qemu_mutex_lock_iothread()
+#define bql_unlock()                    qemu_mutex_unlock_iothread()
 #endif
 
 /* 9.2 gave the old kind of reset a setter of its own. */

@@ -263,6 +263,7 @@ struct DmirageState {
     uint32_t walk_cache;
     uint32_t prefetch;
     uint32_t engines;
+    uint32_t poll_us;
     uint32_t suspect_ms;
     uint32_t audit_ms;
     bool oracle;
@@ -282,6 +283,9 @@ struct DmirageState {
     bool running;                   /* the machine runs */
     bool overtime;                  /* engines=0: work is left over */
     unsigned syncing;               /* vCPUs in SYNC_LEN */
+    unsigned sending;               /* threads in dmirage_irq_send() */
+    uint32_t kicks;                 /* atomic: dmirage_engine_kick() calls */
+    bool looking;                   /* an engine looks for work, awake */
     uint64_t enabled;               /* bit per context */
     unsigned next_ctx;              /* whose turn it is */
     uint64_t resets;                /* of the device, so far */
@@ -312,8 +316,13 @@ static inline int64_t dmirage_now(void)
     return qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL);
 }
 
-/* pci.c: asks for an interrupt; any thread, any lock. */
+/* irq.c: asks for an interrupt; any thread, any lock. */
 void dmirage_irq(DmirageState *s, unsigned vector);
+void dmirage_irq_init(DmirageState *s);
+void dmirage_irq_exit(DmirageState *s);
+/* The calling thread sends what it asks for, by dmirage_irq_send(). */
+void dmirage_irq_thread(void);
+bool dmirage_irq_send(DmirageState *s);         /* @lock held; dropped */
 
 /*
  * dma.c: DMA as the PCI function, RAM only.  Naturally aligned 1, 2, 4 and 8

@@ -10,6 +10,7 @@
  *   2. without it: let the oracle check both sides, move the data;
  *   3. with it: release the latches (which may answer a WAIT), count, report
  *      what the oracle found, complete the operation if it is done.
+ * Between two steps, without the lock, interrupts are sent (irq.c).
  * A fault or a hold point ends a step; the context comes back when the driver
  * has answered or the hold is over.  @busy keeps a second engine away from the
  * context.  @life tells part 3 that the context has ended meanwhile, and
@@ -410,11 +411,55 @@ void dmirage_engine_run(DmirageState *s)
     }
 }
 
+/*
+ * Looks for work for a while, awake, if no other thread does.  It pays if what an
+ * engine waits for is near, the answer to a fault or the next doorbell: to be
+ * woken takes longer than that.  So a thread looks if its last wait was over
+ * within the time that it would look (as KVM does before it lets a vCPU halt,
+ * halt_poll_ns).  Who kicks has the lock: to sleep until it is free would take
+ * longer, too.  @lock held; dropped meanwhile.  False: there was no kick.
+ */
+static bool look(DmirageState *s)
+{
+    int64_t end = g_get_monotonic_time() + s->poll_us;
+    uint32_t kicks = s->kicks;
+    bool locked = false;
+
+    s->looking = true;
+    qemu_mutex_unlock(&s->lock);
+    while (!locked && g_get_monotonic_time() < end) {
+        g_thread_yield();
+        locked = qatomic_read(&s->kicks) != kicks &&
+                 !qemu_mutex_trylock(&s->lock);
+    }
+    if (!locked) {
+        qemu_mutex_lock(&s->lock);
+    }
+    s->looking = false;
+    return s->kicks != kicks;
+}
+
+/* Asleep, @ms at most unless that is less than 0. */
+static void wait_for_work(DmirageState *s, int64_t ms)
+{
+    s->overtime = false;
+    qemu_cond_broadcast(&s->idle);
+    if (ms < 0) {
+        qemu_cond_wait(&s->work, &s->lock);
+    } else {
+        qemu_cond_timedwait(&s->work, &s->lock, ms);
+    }
+}
+
 static void *engine(void *opaque)
 {
     DmirageState *s = opaque;
+    int64_t idle_since = 0;         /* host us; 0: it is not idle */
+    bool near = false;              /* the last wait was short */
+    bool looked = false;            /* in vain, this time */
 
     rcu_register_thread();
+    dmirage_irq_thread();
     qemu_mutex_lock(&s->lock);
     while (!s->stopping) {
         bool released;
@@ -426,15 +471,23 @@ static void *engine(void *opaque)
             c = next_runnable(s);
         }
         if (c) {
+            if (idle_since) {
+                near = g_get_monotonic_time() - idle_since < s->poll_us;
+                idle_since = 0;
+                looked = false;
+            }
             step(s, c);
+        }
+        if ((s->running && dmirage_irq_send(s)) || c) {
             continue;
         }
-        s->overtime = false;
-        qemu_cond_broadcast(&s->idle);
-        if (ms < 0) {
-            qemu_cond_wait(&s->work, &s->lock);
+        if (!idle_since) {
+            idle_since = g_get_monotonic_time();
+        }
+        if (near && !looked && s->engines && !s->looking) {
+            looked = !look(s);      /* much may have changed: from the top */
         } else {
-            qemu_cond_timedwait(&s->work, &s->lock, ms);
+            wait_for_work(s, ms);
         }
     }
     qemu_cond_broadcast(&s->idle);
@@ -463,6 +516,7 @@ void dmirage_engine_start(DmirageState *s)
 
 void dmirage_engine_kick(DmirageState *s)
 {
+    qatomic_set(&s->kicks, s->kicks + 1);
     if (s->engines) {
         qemu_cond_broadcast(&s->work);
     }
@@ -473,6 +527,7 @@ static bool any_busy(DmirageState *s)
     bool busy = s->syncing;
 
     qemu_mutex_lock(&s->lock);
+    busy |= s->sending;
     for (unsigned i = 0; i < DMIRAGE_CONTEXTS; i++) {
         busy |= s->ctx[i].busy || s->ctx[i].auditing;
     }

@@ -11,29 +11,6 @@
 #include "qemu/module.h"
 #include "trace.h"
 
-/*
- * Interrupts are raised from the main loop: sending one may need the BQL,
- * which the engine does not take.
- */
-static void irq_bh(void *opaque)
-{
-    DmirageState *s = opaque;
-    uint32_t pending = qatomic_xchg(&s->irq_pending, 0);
-
-    for (unsigned v = 0; v < DMIRAGE_VECTORS; v++) {
-        if (pending & (1u << v)) {
-            trace_dmirage_irq(v);
-            msix_notify(PCI_DEVICE(s), v);
-        }
-    }
-}
-
-void dmirage_irq(DmirageState *s, unsigned vector)
-{
-    qatomic_or(&s->irq_pending, 1u << vector);
-    qemu_bh_schedule(s->irq_bh);
-}
-
 static void vm_state_changed(void *opaque, bool running, RunState state)
 {
     DmirageState *s = opaque;
@@ -94,6 +71,7 @@ static bool check_properties(DmirageState *s, Error **errp)
     if (!in_range("suspect-ms", s->suspect_ms, 1, 10000, errp) ||
         !in_range("audit-ms", s->audit_ms, 0, 3600000, errp) ||
         !in_range("engines", s->engines, 0, DMIRAGE_ENGINES_MAX, errp) ||
+        !in_range("poll-us", s->poll_us, 0, 1000, errp) ||
         !in_range("walk-cache", s->walk_cache, 0, DMIRAGE_WALKCACHE_MAX,
                   errp) ||
         !in_range("prefetch", s->prefetch, 0, 511, errp) ||
@@ -159,7 +137,7 @@ static void dmirage_realize(PCIDevice *pdev, Error **errp)
     }
     s->inflight = dmirage_inflight_new(DMIRAGE_CONTEXTS);
     s->ram = dmirage_ram_new();
-    s->irq_bh = qemu_bh_new(irq_bh, s);
+    dmirage_irq_init(s);
     for (unsigned i = 0; i < DMIRAGE_CONTEXTS; i++) {
         s->ctx[i].asid = i;
         s->ctx[i].hold_limit = DMIRAGE_HOLD_LIMIT_DEFAULT;
@@ -189,7 +167,7 @@ static void dmirage_exit(PCIDevice *pdev)
 
     qemu_del_vm_change_state_handler(s->vm_state);
     dmirage_engine_stop(s);
-    qemu_bh_delete(s->irq_bh);
+    dmirage_irq_exit(s);
     msix_uninit_exclusive_bar(pdev);
     pcie_cap_exit(pdev);
     dmirage_ram_free(s->ram);
@@ -211,6 +189,7 @@ static DMIRAGE_CONST_PROP Property dmirage_properties[] = DMIRAGE_PROPERTIES(
     DEFINE_PROP_UINT32("walk-cache", DmirageState, walk_cache, 32),
     DEFINE_PROP_UINT32("prefetch", DmirageState, prefetch, 0),
     DEFINE_PROP_UINT32("engines", DmirageState, engines, 1),
+    DEFINE_PROP_UINT32("poll-us", DmirageState, poll_us, 50),
     DEFINE_PROP_BOOL("oracle", DmirageState, oracle, true),
     DEFINE_PROP_UINT32("suspect-ms", DmirageState, suspect_ms, 200),
     DEFINE_PROP_UINT32("audit-ms", DmirageState, audit_ms, 0),

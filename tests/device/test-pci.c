@@ -170,6 +170,7 @@ static void test_properties(void)
 		{ "suspect-ms=10001", "suspect-ms=10001: must be from 1 to 10000" },
 		{ "audit-ms=3600001", "audit-ms=3600001: must be from 0 to 3600000" },
 		{ "engines=17", "engines=17: must be from 0 to 16" },
+		{ "poll-us=1001", "poll-us=1001: must be from 0 to 1000" },
 		{ "walk-cache=257", "walk-cache=257: must be from 0 to 256" },
 		{ "prefetch=512", "prefetch=512: must be from 0 to 511" },
 		{ "on-violation=cry", "must be one of log, stop, abort" },

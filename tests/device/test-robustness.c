@@ -21,6 +21,16 @@ static uint64_t pick64(void)
 	return (uint64_t)g_test_rand_int() << 32 | (uint32_t)g_test_rand_int();
 }
 
+/* Reset and set up, and memory for what comes next. */
+static void begin_anew(struct device *d)
+{
+	device_reset(d);
+	/* What was written by then may be anywhere. */
+	d->free = RAM_HIGH + 0x60000000;
+	memset(ram(d, d->free), 0, 16 * PAGE_2M);
+	device_setup(d);
+}
+
 /* It works: reset, set up, and used with fault, data, command and record. */
 static void expect_working(struct device *d)
 {
@@ -29,12 +39,8 @@ static void expect_working(struct device *d)
 	uint64_t pa, old;
 	unsigned int seen, oracle = !!(r64(d, DMIRAGE_REG_CAPS) & DMIRAGE_CAP_ORACLE_ACCESS);
 
-	device_reset(d);
+	begin_anew(d);
 	expect_error(d, 0);
-	/* What was written by then may be anywhere. */
-	d->free = RAM_HIGH + 0x60000000;
-	memset(ram(d, d->free), 0, 8 * PAGE_2M);
-	device_setup(d);
 	for (unsigned int asid = 0; asid < DMIRAGE_CONTEXTS; asid++) {
 		c = context_open_checked(d, asid);
 		submit(&c, op_write(VA, 8, 0x900d));
@@ -473,6 +479,44 @@ static void test_unplug(void)
 	device_close(d);
 }
 
+/*
+ * While the engine sends interrupts, one for each chunk: who waits for the engine has
+ * what it needs for that.  The queue has room for all records of the operation.
+ */
+static void put_interrupts(struct device *d)
+{
+	struct context c = context_open_checked(d, 0);
+	uint64_t va = VA / LONG * LONG, pa = ram_alloc(d, PAGE_2M), other = ram_alloc(d, PAGE_2M);
+
+	d->vq = queue_open(d, DMIRAGE_REG_VQ, 12);
+	for (uint64_t at = 0; at < LONG; at += PAGE_2M) {
+		mirror_map(&c, va + at, pa, ORDER_2M, DMIRAGE_PTE_WRITE);
+		cpu_map(&c, va + at, other, ORDER_2M, X86_RW);
+	}
+	submit(&c, op_fill(va, LONG, 1));
+	wait_for(ram32(d, d->irq + 4 * DMIRAGE_VEC_VIOLATION) == 1);
+}
+
+static void test_interrupts(void)
+{
+	struct device *d = device_open_port(NULL);
+
+	for (unsigned int i = 0; i < 12; i++) {
+		begin_anew(d);
+		put_interrupts(d);
+		if (i % 4) {
+			qtest_qmp_ok(d->q, "{\"execute\":\"stop\"}\n");
+			g_assert_cmphex(r32(d, DMIRAGE_REG_STATUS), ==, 0);
+			qtest_qmp_ok(d->q, "{\"execute\":\"cont\"}\n");
+		} else {
+			device_unplug(d);
+			device_replug(d, "");
+		}
+		expect_working(d);
+	}
+	device_close(d);
+}
+
 static void test_reset_under_load(void)
 {
 	struct device *d = device_open("suspect-ms=10000,engines=2");
@@ -568,6 +612,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/robustness/own-memory", test_own_memory);
 	g_test_add_func("/robustness/one-page", test_one_page);
 	g_test_add_func("/robustness/unplug", test_unplug);
+	g_test_add_func("/robustness/interrupts", test_interrupts);
 	g_test_add_func("/robustness/reset-under-load", test_reset_under_load);
 	g_test_add_func("/robustness/stop-under-load", test_stop_under_load);
 	g_test_add_func("/robustness/quit-under-load", test_quit_under_load);
