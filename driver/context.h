@@ -347,8 +347,8 @@ struct dmirage_ctx {
 	bool sync_on;
 
 	/*
-	 * Between the interrupt thread, which adds to @faults and queues the
-	 * work, and the work, which takes them.  The device has no more open
+	 * Between the interrupt's handler, which adds to @faults and queues the
+	 * work, and the work, which takes them, with interrupts disabled.  The device has no more open
 	 * for a context than there is room for; if one comes all the same, the
 	 * oldest is no longer open and makes room.
 	 */
