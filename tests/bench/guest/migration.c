@@ -15,22 +15,25 @@
  * kernel takes huge pages one by one all the same.
  */
 #define _GNU_SOURCE
+#include <glob.h>
 #include <linux/mempolicy.h>
 #include <sched.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "say.h"
 #include "schedule.h"
 
-#define ROUNDS		21
+#define ROUNDS		31
 #define WINDOW_NS	100000000ull	/* without migration */
-#define MOVES		32u		/* with it */
+#define MOVES		64u		/* with it */
 #define LIMIT_NS	10000000000ull
-#define PAGES		256u
+#define PAGES		512u
 #define STEP		107u	/* no divisor in common with PAGES */
-#define BATCH		4u	/* pages of a system call */
-#define DEPTH		64u	/* operations in the ring */
+#define BATCH		32u	/* pages of a system call */
+#define DEPTH		128u	/* operations in the ring */
 #define PIECE		(PROBE_2M / 2)	/* and what each of them copies */
 
 struct migrator {
@@ -42,7 +45,11 @@ struct migrator {
 	pthread_t thread;
 };
 
-/* The next BATCH pages, all to the node where they are not.  Return: how many. */
+/*
+ * The next BATCH pages, all to the node where they are not.  Of a turn over all
+ * pages one batch goes there and the next one back, so that it does not show if
+ * one of the two ways is faster.  Return: how many.
+ */
 static unsigned long move_batch(struct migrator *m, unsigned long n)
 {
 	int nodes[BATCH], status[BATCH];
@@ -52,7 +59,7 @@ static unsigned long move_batch(struct migrator *m, unsigned long n)
 
 	for (i = 0; i < BATCH; i++) {
 		pages[i] = m->mem.addr + (n + i) * STEP % PAGES * PROBE_2M;
-		nodes[i] = !(n / PAGES % 2);
+		nodes[i] = (n / PAGES + n / BATCH) % 2;
 		status[i] = -1;
 	}
 	ASSERT_SYS(syscall(SYS_move_pages, 0, (unsigned long)BATCH, pages, nodes,
@@ -71,6 +78,35 @@ static void pin(unsigned int processor)
 	CPU_ZERO(&set);
 	CPU_SET(processor, &set);
 	ASSERT_SYS(sched_setaffinity(0, sizeof(set), &set));
+}
+
+/*
+ * The device's interrupts, and so the driver's faults, to processor 0.  Behind a
+ * page that the kernel copies they would wait for as long as that takes: it does
+ * not stop for others on the way.
+ */
+static void pin_interrupts(void)
+{
+	glob_t irqs;
+	size_t i;
+
+	ASSERT(!glob("/sys/class/misc/dmirage0/device/msi_irqs/*", 0, NULL,
+		     &irqs));
+	for (i = 0; i < irqs.gl_pathc; i++) {
+		const char *irq = strrchr(irqs.gl_pathv[i], '/') + 1;
+		char path[64];
+		FILE *f;
+
+		snprintf(path, sizeof(path), "/proc/irq/%s/smp_affinity_list",
+			 irq);
+		f = fopen(path, "w");
+		/* one that nobody has asked for has no such file */
+		if (!f)
+			continue;
+		fprintf(f, "0\n");
+		ASSERT(!fclose(f));
+	}
+	globfree(&irqs);
 }
 
 /* Until told to stop; a page's node changes each time that it is its turn. */
@@ -100,26 +136,28 @@ struct window {
 static void fill_ring(struct dmirage *d, const struct migrator *m,
 		      unsigned int *next)
 {
-	struct dmirage_sqe sqe;
+	struct dmirage_sqe sqe[DEPTH];
+	unsigned int n = 0;
 
-	while (dmirage_in_flight(d) < DEPTH) {
+	while (dmirage_in_flight(d) + n < DEPTH) {
 		uint8_t *page = m->mem.addr + *next % PAGES * PROBE_2M;
 
 		/* From its first half to its second. */
-		dmirage_prep_copy(&sqe, 1, page + PIECE, page, PIECE);
-		ASSERT_EQ(dmirage_submit(d, &sqe, 1), 1);
+		dmirage_prep_copy(&sqe[n++], 1, page + PIECE, page, PIECE);
 		(*next)++;
 	}
+	ASSERT_EQ(dmirage_submit(d, sqe, n), (int)n);
 }
 
 static void reap(struct dmirage *d, u64 *bytes)
 {
-	struct dmirage_cqe cqe;
+	struct dmirage_cqe cqe[DEPTH];
+	int i, n = dmirage_poll(d, cqe, DEPTH);
 
-	while (dmirage_poll(d, &cqe, 1) > 0) {
-		ASSERT_EQ(cqe.status, DMIRAGE_ST_OK);
-		*bytes += PIECE;
-	}
+	ASSERT_GE(n, 0);
+	for (i = 0; i < n; i++)
+		ASSERT_EQ(cqe[i].status, DMIRAGE_ST_OK);
+	*bytes += (u64)n * PIECE;
 }
 
 static struct window measure(struct dmirage *d, struct migrator *m,
@@ -130,6 +168,9 @@ static struct window measure(struct dmirage *d, struct migrator *m,
 	unsigned int next = 0;
 	struct window w;
 
+	/* What has migrated without the device is not for this window. */
+	ASSERT_PROBE(dmirage_prefetch(d, m->mem.addr, m->mem.len,
+				      DMIRAGE_PREFETCH_WRITE, NULL));
 	if (dma)
 		fill_ring(d, m, &next);
 	atomic_store(&m->idle, false);
@@ -142,7 +183,7 @@ static struct window measure(struct dmirage *d, struct migrator *m,
 	do {
 		if (dma)
 			fill_ring(d, m, &next);
-		sleep_ms(1);
+		sleep_ms(5);
 		reap(d, &bytes);
 		now = now_ns();
 		done = atomic_load(&m->moved) - moved;
@@ -172,8 +213,11 @@ void bench_migration(int arg)
 
 	(void)arg;
 	pin(0);
+	pin_interrupts();
 	ASSERT(!pthread_create(&m.thread, NULL, migrate, &m));
-	measure(d, &m, true, true);
+	/* Each page there and back: the host then has all memory that they use. */
+	for (i = 0; i < (int)(2 * PAGES / MOVES); i++)
+		measure(d, &m, true, true);
 	for (i = 0; i < ROUNDS; i++) {
 		values_add(&alone_m, measure(d, &m, true, false).migrations);
 		w = measure(d, &m, true, true);
