@@ -46,8 +46,8 @@ qemu_command() {
 	COMMAND=(
 		"$QEMU" -L "$QEMU_FIRMWARE" -no-user-config -nodefaults
 		-machine q35 -accel "$accel" -cpu "$cpu" -m 8G
-		-object memory-backend-ram,id=node0,size=4G
-		-object memory-backend-ram,id=node1,size=4G
+		-object "memory-backend-ram,id=node0,size=4G${GUEST_MEMORY:+,$GUEST_MEMORY}"
+		-object "memory-backend-ram,id=node1,size=4G${GUEST_MEMORY:+,$GUEST_MEMORY}"
 		-numa node,nodeid=0,cpus=0,memdev=node0
 		-display none -no-reboot
 		-chardev "$console" -serial chardev:console
