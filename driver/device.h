@@ -39,7 +39,9 @@
  *   dmirage_dev.ctx_lock   spinlock   ASID to context; interrupts off
  *   dmirage_dev.iq_lock    spinlock   posting of invalidation commands
  *   dmirage_ctx.fault_lock spinlock   faults that wait; interrupts off
- *   dmirage_ctx.rec_lock, dmirage_gate.lock: innermost
+ *   dmirage_ctx.rec_lock   spinlock   records that wait; interrupts off, since it
+ *                                     is taken below ctx_lock
+ *   dmirage_gate.lock: innermost
  *
  * dmirage_ctx.lock and what is below it must never be held over an allocation
  * that may reclaim: reclaim calls MMU notifiers, and these take it.

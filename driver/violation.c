@@ -199,9 +199,9 @@ static ssize_t dmirage_records_copy(struct dmirage_ctx *ctx, char __user *buf,
 	if (mutex_lock_interruptible(&ctx->read_lock))
 		return -ERESTARTSYS;
 	while (count - done >= sizeof(rec)) {
-		spin_lock(&ctx->rec_lock);
+		spin_lock_irq(&ctx->rec_lock);
 		found = kfifo_peek(&ctx->records, &rec);
-		spin_unlock(&ctx->rec_lock);
+		spin_unlock_irq(&ctx->rec_lock);
 		if (!found)
 			break;
 		if (copy_to_user(buf + done, &rec, sizeof(rec))) {
@@ -210,9 +210,9 @@ static ssize_t dmirage_records_copy(struct dmirage_ctx *ctx, char __user *buf,
 			break;
 		}
 		/* still the first: others than us only add at the end */
-		spin_lock(&ctx->rec_lock);
+		spin_lock_irq(&ctx->rec_lock);
 		kfifo_skip(&ctx->records);
-		spin_unlock(&ctx->rec_lock);
+		spin_unlock_irq(&ctx->rec_lock);
 		done += sizeof(rec);
 	}
 	mutex_unlock(&ctx->read_lock);

@@ -430,6 +430,12 @@ static void test_timer(void)
 
 /* --- no false alarm ----------------------------------------------------------------------------------- */
 
+/* On a busy machine it takes longer until the device has done something. */
+static bool too_few(struct context *c)
+{
+	return counter(c, DMIRAGE_CNT_AUDITED) <= 50 || counter(c, DMIRAGE_CNT_ORACLE_CHECKS) <= 10;
+}
+
 /*
  * Pages are taken back and given anew, by the book, for thousands of times, while
  * the device uses them and audits look all the time.
@@ -450,7 +456,7 @@ static void race(const char *options, uint32_t mode, unsigned int order)
 		pa[i] = map_new(&c, VA + i * page, page, order);
 	spare = ram_alloc(d, page);
 	ram_set64(d, answer + 8, 1ull << 32);
-	for (unsigned int i = 0; i < ROUNDS; i++) {
+	for (unsigned int i = 0; i < ROUNDS || (i < 50 * ROUNDS && too_few(&c)); i++) {
 		unsigned int n = i * 5 % PAGES;
 		uint64_t va = VA + n * page, old = pa[n];
 
@@ -502,8 +508,7 @@ static void race(const char *options, uint32_t mode, unsigned int order)
 	g_assert_false(violation_ready(d));
 	g_assert_cmpuint(counter(&c, DMIRAGE_CNT_ORACLE_VIOLATIONS), ==, 0);
 	g_assert_cmpuint(counter(&c, DMIRAGE_CNT_AUDIT_VIOLATIONS), ==, 0);
-	g_assert_cmpuint(counter(&c, DMIRAGE_CNT_AUDITED), >, 50);
-	g_assert_cmpuint(counter(&c, DMIRAGE_CNT_ORACLE_CHECKS), >, 10);
+	g_assert_false(too_few(&c));
 	device_close(d);
 }
 

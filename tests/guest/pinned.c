@@ -554,7 +554,7 @@ static void storm(int kind)
 	u64 end = now_ms() + 600;
 	unsigned int i;
 
-	while (now_ms() < end) {
+	while (now_ms() < end || adds < 8) {
 		u8 *p = mem.addr + (i = (unsigned int)ktap_below(&r, 8)) * part;
 
 		if (has[i]) {
@@ -575,7 +575,6 @@ static void storm(int kind)
 	}
 	for (i = 0; i < 8; i++)
 		EXPECT_EQ(cpu_read(mem.addr + i * part), value[i]);
-	EXPECT_GE(adds, 8);
 	ktap_note("%llu regions added", adds);
 	expect_clean(d);
 	dmirage_close(d);
