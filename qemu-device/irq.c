@@ -59,8 +59,8 @@ void dmirage_irq_thread(void)
 
 /*
  * Sends what was asked for.  @lock held; dropped meanwhile.  @sending keeps
- * dmirage_engine_quiesce() waiting, which gives up the BQL for it: who waits for
- * an engine's thread with the BQL held comes after that.
+ * dmirage_engine_quiesce() waiting, which gives up the BQL for it: who waits
+ * for an engine's thread with the BQL held comes after that.
  *
  * False: there was nothing.
  */
