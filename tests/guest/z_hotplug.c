@@ -188,10 +188,13 @@ static void held_main(void)
 #define MARK		100
 #define MARKED		0xb0a710adu
 
-#define wrong() do { \
-	ktap_note("doorbells: line %d, errno %d", __LINE__, errno); \
-	_exit(FAILED); \
-} while (0)
+static __attribute__((noreturn)) void wrong_at(int line)
+{
+	ktap_note("doorbells: line %d, errno %d", line, errno);
+	_exit(FAILED);
+}
+
+#define wrong() wrong_at(__LINE__)
 
 /**
  * struct ringer - a thread that rings
