@@ -368,9 +368,9 @@ struct dmirage_ctx {
 
 	/*
 	 * Between the interrupt's handler, which adds to @faults and queues the
-	 * work, and the work, which takes them, with interrupts disabled.  The device has no more open
-	 * for a context than there is room for; if one comes all the same, the
-	 * oldest is no longer open and makes room.
+	 * work, and the work, which takes them, with interrupts disabled.  The
+	 * device has no more open for a context than there is room for; if one
+	 * comes all the same, the oldest is no longer open and makes room.
 	 */
 	spinlock_t fault_lock;
 	struct dmirage_fault faults[DMIRAGE_FAULTS_MAX];

@@ -250,7 +250,7 @@ struct dmirage_dev {
 	 */
 	spinlock_t fq_lock;
 	struct dmirage_queue fq;
-	struct mutex vq_lock;
+	struct mutex vq_lock;	/* see above */
 	struct dmirage_queue vq;
 	struct dmirage_queue iq;
 
