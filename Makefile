@@ -8,7 +8,7 @@ KERNEL ?= 6.12
 QEMU_VERSION ?= 7.2
 ACCEL ?= auto
 export KERNEL QEMU_VERSION ACCEL DMIRAGE_CACHE QEMU_SRC KERNEL_IMAGE KERNEL_HEADERS ONLY JOBS V \
-	DEBUG DEVICE QEMU_ARGS APPEND TEST_LIMIT GUEST_LIMIT FUZZ_TIME
+	DEBUG IOMMU DEVICE QEMU_ARGS APPEND TEST_LIMIT GUEST_LIMIT FUZZ_TIME
 
 VM := tests/vm
 MAKEFLAGS += --no-print-directory
@@ -59,6 +59,7 @@ help:
 	@echo '  KERNEL=6.12|6.1|5.10   guest kernel (6.12; make check takes the first two)'
 	@echo '  QEMU_VERSION=7.2|10.0   QEMU, from Debian 12 or 13 (7.2; make check-all takes both)'
 	@echo '  ONLY=text         only tests with text in their names'
+	@echo '  IOMMU=1           make guest-tests: behind an IOMMU that translates, the tests for that'
 	@echo '  ACCEL=auto|tcg|kvm   auto takes KVM if a trial boot shows that it works'
 	@echo '  QEMU_SRC=folder   a QEMU source tree of your own, 7.2 or newer, instead'
 	@echo '  KERNEL_IMAGE=file KERNEL_HEADERS=folder   a kernel of your own'

@@ -332,15 +332,18 @@ static __poll_t dmirage_poll(struct file *file, poll_table *wait)
 }
 
 /*
- * Pages get into a process's page table one by one as they are touched, under
- * map_lock, and not all at once in mmap(): only then is the mapping known to
- * those who take it back (dmirage_ctx.map_lock).
+ * Pages get into a process's page table one by one as they are touched, and
+ * not all at once in mmap(): only then is the mapping known to those who take
+ * the doorbell back (dmirage_ctx.map_lock).
+ *
+ * A mapping holds the file, wherever mremap() takes it, and a forked child has
+ * none: so the context is there, and is not freed before the page table is
+ * without its pages.
  */
 static vm_fault_t dmirage_ring_fault(struct vm_fault *vmf)
 {
 	struct dmirage_ctx *ctx = vmf->vma->vm_file->private_data;
 	unsigned long offset = vmf->pgoff << PAGE_SHIFT;
-	vm_fault_t ret = VM_FAULT_SIGBUS;
 	struct dmirage_ring *ring;
 
 	ring = &ctx->sq;
@@ -349,24 +352,40 @@ static vm_fault_t dmirage_ring_fault(struct vm_fault *vmf)
 		offset -= DMIRAGE_OFFSET_CQ;
 	}
 
-	mutex_lock(&ctx->map_lock);
-	if (ring->mem && offset < ring->bytes) {
-		vmf->page = virt_to_page(ring->mem + offset);
-		get_page(vmf->page);
-		ret = 0;
-	}
-	mutex_unlock(&ctx->map_lock);
-	return ret;
+	/* it stays as it was when it could be mapped: dmirage_ctx.map_lock */
+	if (offset >= ring->bytes)
+		return VM_FAULT_SIGBUS;
+	vmf->page = virt_to_page(ring->mem + offset);
+	get_page(vmf->page);
+	return 0;
+}
+
+/*
+ * What is written to a doorbell that has gone is to go nowhere, and to hurt
+ * nobody.  It is cached as memory is, whatever the mapping says.
+ */
+static vm_fault_t dmirage_db_stub(struct dmirage_ctx *ctx, struct vm_fault *vmf)
+{
+	struct vm_area_struct *vma = vmf->vma;
+
+	if (!ctx->db_stub)
+		ctx->db_stub = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+	if (!ctx->db_stub)
+		return VM_FAULT_OOM;
+	return vmf_insert_pfn_prot(vma, vmf->address, page_to_pfn(ctx->db_stub),
+				   vm_get_page_prot(vma->vm_flags));
 }
 
 static vm_fault_t dmirage_db_fault(struct vm_fault *vmf)
 {
 	struct dmirage_ctx *ctx = vmf->vma->vm_file->private_data;
-	vm_fault_t ret = VM_FAULT_SIGBUS;
+	vm_fault_t ret;
 
 	mutex_lock(&ctx->map_lock);
 	if (ctx->db_pfn)
 		ret = vmf_insert_pfn(vmf->vma, vmf->address, ctx->db_pfn);
+	else
+		ret = dmirage_db_stub(ctx, vmf);
 	mutex_unlock(&ctx->map_lock);
 	return ret;
 }
@@ -392,14 +411,17 @@ static int dmirage_mmap(struct file *file, struct vm_area_struct *vma)
 		return -EINVAL;
 
 	mutex_lock(&ctx->map_lock);
+	/* before that, set-up may still fail and take the rings away */
+	if (!ctx->db_pfn)
+		ret = -EINVAL;
 	switch (vma->vm_pgoff) {
 	case DMIRAGE_OFFSET_SQ >> PAGE_SHIFT:
-		if (!ctx->sq.mem || bytes != ctx->sq.bytes)
+		if (bytes != ctx->sq.bytes)
 			ret = -EINVAL;
 		vma->vm_ops = &dmirage_ring_vm_ops;
 		break;
 	case DMIRAGE_OFFSET_CQ >> PAGE_SHIFT:
-		if (!ctx->cq.mem || bytes != ctx->cq.bytes)
+		if (bytes != ctx->cq.bytes)
 			ret = -EINVAL;
 		else if (vma->vm_flags & VM_WRITE)
 			ret = -EACCES;
@@ -408,7 +430,7 @@ static int dmirage_mmap(struct file *file, struct vm_area_struct *vma)
 		vma->vm_ops = &dmirage_ring_vm_ops;
 		break;
 	case DMIRAGE_OFFSET_DB >> PAGE_SHIFT:
-		if (!ctx->db_pfn || bytes != DMIRAGE_PAGE)
+		if (bytes != DMIRAGE_PAGE)
 			ret = -EINVAL;
 		vma->vm_ops = &dmirage_db_vm_ops;
 		vma->vm_page_prot = pgprot_noncached(vma->vm_page_prot);

@@ -116,27 +116,32 @@ free_ctx:
 	return ERR_PTR(ret);
 }
 
-static void dmirage_ctx_free(struct kref *ref)
-{
-	struct dmirage_ctx *ctx = container_of(ref, struct dmirage_ctx, ref);
-
-	kvfree(ctx->record_mem);
-	dmirage_dev_put(ctx->dd);
-	kfree(ctx);
-}
-
-/* Drop a reference. */
-void dmirage_ctx_put(struct dmirage_ctx *ctx)
-{
-	kref_put(&ctx->ref, dmirage_ctx_free);
-}
-
 /* ---- Rings ------------------------------------------------------------ */
+
+/* The device has let go of it; a process may still have its pages mapped. */
+static void dmirage_ring_unmap(struct dmirage_dev *dd,
+			       struct dmirage_ring *ring)
+{
+	if (ring->dma)
+		dma_unmap_single(dd->dev, ring->dma, ring->bytes,
+				 DMA_BIDIRECTIONAL);
+	ring->dma = 0;
+}
+
+/* No process has them mapped, and none will. */
+static void dmirage_ring_free(struct dmirage_ring *ring)
+{
+	if (ring->mem)
+		free_pages_exact(ring->mem, ring->bytes);
+	ring->mem = NULL;
+}
 
 /*
  * Plain pages rather than coherent memory: that belongs to the device, and
  * would have to be taken from the process when the device goes.  The price is
  * that streaming DMA must be coherent here; mirroring needs that anyway.
+ *
+ * What has been made when it fails is undone by the caller.
  */
 static int dmirage_ring_alloc(struct dmirage_dev *dd, struct dmirage_ring *ring,
 			      u32 entries, size_t entry_size)
@@ -150,32 +155,35 @@ static int dmirage_ring_alloc(struct dmirage_dev *dd, struct dmirage_ring *ring,
 
 	ring->dma = dma_map_single(dd->dev, ring->mem, ring->bytes,
 				   DMA_BIDIRECTIONAL);
-	if (dma_mapping_error(dd->dev, ring->dma))
-		goto free_mem;
-	if (!dma_need_sync(dd->dev, ring->dma))
-		return 0;
-
-	dev_err_ratelimited(dd->dev,
-			    "DMA goes through bounce buffers: cannot mirror\n");
-	dma_unmap_single(dd->dev, ring->dma, ring->bytes, DMA_BIDIRECTIONAL);
-	free_pages_exact(ring->mem, ring->bytes);
-	ring->mem = NULL;
-	return -EOPNOTSUPP;
-
-free_mem:
-	free_pages_exact(ring->mem, ring->bytes);
-	ring->mem = NULL;
-	return -ENOMEM;
+	if (dma_mapping_error(dd->dev, ring->dma)) {
+		ring->dma = 0;
+		return -ENOMEM;
+	}
+	if (dma_need_sync(dd->dev, ring->dma)) {
+		dev_err_ratelimited(dd->dev,
+				    "DMA goes through bounce buffers: cannot mirror\n");
+		return -EOPNOTSUPP;
+	}
+	return 0;
 }
 
-/* The device has let go of it; a process may still have its pages mapped. */
-static void dmirage_ring_free(struct dmirage_dev *dd, struct dmirage_ring *ring)
+static void dmirage_ctx_free(struct kref *ref)
 {
-	if (!ring->mem)
-		return;
-	dma_unmap_single(dd->dev, ring->dma, ring->bytes, DMA_BIDIRECTIONAL);
-	free_pages_exact(ring->mem, ring->bytes);
-	ring->mem = NULL;
+	struct dmirage_ctx *ctx = container_of(ref, struct dmirage_ctx, ref);
+
+	dmirage_ring_free(&ctx->sq);
+	dmirage_ring_free(&ctx->cq);
+	if (ctx->db_stub)
+		__free_page(ctx->db_stub);
+	kvfree(ctx->record_mem);
+	dmirage_dev_put(ctx->dd);
+	kfree(ctx);
+}
+
+/* Drop a reference. */
+void dmirage_ctx_put(struct dmirage_ctx *ctx)
+{
+	kref_put(&ctx->ref, dmirage_ctx_free);
 }
 
 /* ---- ASIDs ------------------------------------------------------------ */
@@ -520,9 +528,9 @@ static void dmirage_ctx_shutdown(struct dmirage_ctx *ctx)
 		mutex_unlock(&ctx->resolve_lock);
 		mutex_lock(&ctx->map_lock);
 		ctx->db_pfn = 0;
-		dmirage_ring_free(dd, &ctx->sq);
-		dmirage_ring_free(dd, &ctx->cq);
 		mutex_unlock(&ctx->map_lock);
+		dmirage_ring_unmap(dd, &ctx->sq);
+		dmirage_ring_unmap(dd, &ctx->cq);
 	}
 	mutex_unlock(&ctx->life);
 }
@@ -685,8 +693,10 @@ undo:
 	dmirage_notifier_remove(ctx);
 	WRITE_ONCE(ctx->state, DMIRAGE_NEW);
 	dmirage_pt_free(ctx);
-	dmirage_ring_free(dd, &ctx->cq);
-	dmirage_ring_free(dd, &ctx->sq);
+	dmirage_ring_unmap(dd, &ctx->cq);
+	dmirage_ring_unmap(dd, &ctx->sq);
+	dmirage_ring_free(&ctx->cq);
+	dmirage_ring_free(&ctx->sq);
 	mutex_lock(&dd->lock);
 	clear_bit(ctx->asid, dd->asids);
 	mutex_unlock(&dd->lock);

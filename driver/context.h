@@ -36,11 +36,13 @@
  *   5. fault work, prefetches and the reaper of intervals cancelled: they find
  *      the context DEAD at the latest when they take @lock, so they make no entry
  *      after 2, and an answer goes to a fault that the device has forgotten;
- *   6. device counters read, pins undone, tables freed, rings unmapped, ASID
- *      given back.
+ *   6. device counters read, pins undone, tables freed, rings unmapped for
+ *      DMA, ASID given back.
  *
  *   release() then removes the notifiers, which sleeps until running callbacks
- *   are over (they find no entries), and drops the address space.
+ *   are over (they find no entries), and drops the address space.  What is, or
+ *   may yet be, mapped into a process is freed with the context: the rings, and
+ *   the page in place of the doorbell.
  *
  * Locks.  See device.h for their order.
  */
@@ -67,6 +69,7 @@
 struct address_space;
 struct eventfd_ctx;
 struct mm_struct;
+struct page;
 
 /* violation records kept for a reader */
 #define DMIRAGE_RECORDS		256
@@ -84,9 +87,9 @@ enum dmirage_state {
 
 /**
  * struct dmirage_ring - memory shared by a process and the device
- * @mem:     whole pages, each with a reference count of its own, so that a
- *           process's mapping may outlive the device
- * @dma:     where the device finds it
+ * @mem:     whole pages, each with a reference count of its own, as a process's
+ *           mapping wants it; they outlive the device
+ * @dma:     where the device finds it; 0: it does not
  * @bytes:   length
  * @entries: number of entries, a power of two
  */
@@ -172,7 +175,9 @@ struct dmirage_audit_result {
  * @map_lock:   see below
  * @sq:         submission ring
  * @cq:         completion ring
- * @db_pfn:     doorbell page; 0: none
+ * @db_pfn:     doorbell page; 0: none, not yet or no longer.  Under @map_lock
+ * @db_stub:    plain page in place of the doorbell that has gone, or NULL; freed
+ *              with the context.  Under @map_lock
  * @lock:       see below
  * @state:      enum dmirage_state; changes under @lock, and away from NEW under
  *              @life too
@@ -259,15 +264,30 @@ struct dmirage_ctx {
 	struct dmirage_audit_result audit;
 
 	/*
-	 * Taken in page faults on the mappings.  A doorbell page gets into a
-	 * process's page table under it and only while @db_pfn is set; removal
-	 * clears that and takes back what is mapped after it.  So there is no
-	 * moment when a mapping can be made that is not found.
+	 * Taken in mmap() and in page faults on the doorbell.  Its page gets
+	 * into a process's page table under it and only while @db_pfn is set;
+	 * removal clears that and takes back what is mapped after it.  So there
+	 * is no moment when a mapping can be made that is not found.
+	 *
+	 * From then on faults find @db_stub.  A fault that comes before the
+	 * taking back has it taken back, too, and comes again; one that finds
+	 * the doorbell's page still there, put by another thread, changes
+	 * nothing, and that page goes with the taking back.  A write goes to
+	 * the one or to the other, and who makes it sees no difference.
+	 *
+	 * Removal waits for a fault that allocates @db_stub.  That may be in
+	 * reclaim, and so in our notifiers, which do not take this lock nor
+	 * @life.
+	 *
+	 * Nothing can be mapped before @db_pfn is set, when set-up cannot fail
+	 * any more; the rings' memory is the same from then on until the
+	 * context is freed, and faults on it need no lock.
 	 */
 	struct mutex map_lock;
 	struct dmirage_ring sq;
 	struct dmirage_ring cq;
 	unsigned long db_pfn;
+	struct page *db_stub;
 
 	/*
 	 * The lock that MMU notifiers and the making of entries share (the

@@ -11,6 +11,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -481,6 +482,206 @@ static void opener(int arg)
 	expect_clean(d);
 }
 
+/* ---- A third process -------------------------------------------------------- */
+
+/* Room for a descriptor on its way, and a byte that it goes with. */
+struct parcel {
+	union {
+		struct cmsghdr header;
+		char buf[CMSG_SPACE(sizeof(int))];
+	} control;
+	char byte;
+	struct iovec iov;
+	struct msghdr msg;
+};
+
+static void pack(struct parcel *p)
+{
+	memset(p, 0, sizeof(*p));
+	p->iov = (struct iovec){ .iov_base = &p->byte, .iov_len = 1 };
+	p->msg = (struct msghdr){
+		.msg_iov = &p->iov, .msg_iovlen = 1,
+		.msg_control = &p->control,
+		.msg_controllen = sizeof(p->control),
+	};
+}
+
+static bool send_fd(int to, int fd)
+{
+	struct cmsghdr *cmsg;
+	struct parcel p;
+
+	pack(&p);
+	cmsg = CMSG_FIRSTHDR(&p.msg);
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_RIGHTS;
+	cmsg->cmsg_len = CMSG_LEN(sizeof(fd));
+	memcpy(CMSG_DATA(cmsg), &fd, sizeof(fd));
+	return sendmsg(to, &p.msg, 0) == 1;
+}
+
+static int receive_fd(int from)
+{
+	struct cmsghdr *cmsg;
+	struct parcel p;
+	int fd = -1;
+
+	pack(&p);
+	if (recvmsg(from, &p.msg, 0) != 1)
+		return -1;
+	cmsg = CMSG_FIRSTHDR(&p.msg);
+	if (cmsg)
+		memcpy(&fd, CMSG_DATA(cmsg), sizeof(fd));
+	return fd;
+}
+
+/*
+ * What the file is good for is refused, in the process that has received it.
+ * Return: 0, or which was not.
+ */
+static int refused(int fd, const struct raw *r, void *addr)
+{
+	struct dmirage_setup s = { .sq_entries = 4, .cq_entries = 4 };
+	struct dmirage_counters c = { .scope = DMIRAGE_SCOPE_CONTEXT };
+	struct dmirage_region region = { .addr = (u64)addr, .len = PROBE_4K };
+	struct dmirage_region_remove remove = { .id = 1 };
+	struct dmirage_prefetch prefetch = { .addr = (u64)addr,
+					     .len = PROBE_4K };
+	struct dmirage_audit_range audit = { .addr = (u64)addr,
+					     .len = PROBE_4K };
+	struct dmirage_eventfd event = { .fd = -1 };
+	struct dmirage_violation v;
+	struct dmirage_info info;
+	const struct {
+		unsigned long cmd;
+		void *arg;
+	} calls[] = {
+		{ DMIRAGE_IOC_INFO, &info },
+		{ DMIRAGE_IOC_SETUP, &s },
+		{ DMIRAGE_IOC_COUNTERS, &c },
+		{ DMIRAGE_IOC_REGION_ADD, &region },
+		{ DMIRAGE_IOC_REGION_REMOVE, &remove },
+		{ DMIRAGE_IOC_PREFETCH, &prefetch },
+		{ DMIRAGE_IOC_AUDIT, &audit },
+		{ DMIRAGE_IOC_EVENTFD, &event },
+	};
+	const struct {
+		u64 offset, bytes;
+		int prot;
+	} parts[] = {
+		{ r->setup.sq_offset, r->setup.sq_bytes,
+		  PROT_READ | PROT_WRITE },
+		{ r->setup.cq_offset, r->setup.cq_bytes, PROT_READ },
+		{ r->setup.db_offset, r->setup.db_bytes,
+		  PROT_READ | PROT_WRITE },
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(calls); i++)
+		if (ioctl(fd, calls[i].cmd, calls[i].arg) != -1 ||
+		    errno != EPERM)
+			return 1 + (int)i;
+	for (i = 0; i < ARRAY_SIZE(parts); i++)
+		if (mmap(NULL, parts[i].bytes, parts[i].prot, MAP_SHARED, fd,
+			 (off_t)parts[i].offset) != MAP_FAILED ||
+		    errno != EPERM)
+			return 20 + (int)i;
+	return read(fd, &v, sizeof(v)) == -1 && errno == EPERM ? 0 : 30;
+}
+
+/*
+ * @third gets the file from who attached to another process.  It is no way to
+ * that process's memory, nor to its own: not while it is used, not when its
+ * opener has closed it.
+ */
+static __attribute__((noreturn)) void third_main(int socket,
+						 const struct raw *r,
+						 void *addr)
+{
+	char byte = 'x';
+	int fd = receive_fd(socket), bad;
+
+	if (fd < 0)
+		_exit(40);
+	bad = refused(fd, r, addr);
+	if (bad)
+		_exit(bad);
+	if (write(socket, &byte, 1) != 1 || read(socket, &byte, 1) != 1)
+		_exit(41);
+	bad = refused(fd, r, addr);
+	if (bad)
+		_exit(100 + bad);
+	/* That it may: it is the last one, and ends the context. */
+	_exit(close(fd) ? 42 : 0);
+}
+
+/* Set up for the memory of another process, and mapped. */
+static struct raw attach_raw(const struct other *o, unsigned int mode)
+{
+	struct raw r = {
+		.setup = { .sq_entries = 4, .cq_entries = 4, .mode = mode,
+			   .flags = DMIRAGE_SETUP_ATTACH,
+			   .pidfd = pidfd_of(o->pid),
+			   .mem_fd = mem_of(o->pid, O_RDWR) },
+	};
+
+	ASSERT((r.fd = raw_open(0)) >= 0);
+	ASSERT_SYS(ioctl(r.fd, DMIRAGE_IOC_SETUP, &r.setup));
+	raw_map(&r);
+	return r;
+}
+
+static u64 read_raw(struct raw *r, const void *addr)
+{
+	struct dmirage_cqe cqe = { 0 };
+	struct dmirage_sqe sqe;
+
+	dmirage_prep_read_imm(&sqe, 1, addr, 8);
+	raw_put(r, &sqe);
+	raw_ring(r);
+	ASSERT(raw_take(r, &cqe, OP_TIMEOUT_MS));
+	ASSERT_EQ(cqe.status, DMIRAGE_ST_OK);
+	return cqe.result;
+}
+
+static void handed_on(int mode)
+{
+	struct other o = other_start(PROBE_KIND_4K);
+	unsigned int used = contexts_in_use(0);
+	struct raw r = attach_raw(&o, (unsigned int)mode);
+	pid_t third;
+	char byte;
+	int s[2];
+
+	ASSERT_EQ(ask(&o, 'w', 64, 11), 0);
+	EXPECT_EQ(read_raw(&r, o.mem.addr + 64), 11);
+	ASSERT_SYS(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, s));
+	third = fork();
+	ASSERT(third >= 0);
+	if (!third) {
+		/* Only by the socket, and so without the mappings. */
+		close(r.fd);
+		close(s[1]);
+		third_main(s[0], &r, o.mem.addr);
+	}
+	close(s[0]);
+	ASSERT(send_fd(s[1], r.fd));
+	ASSERT_EQ(read(s[1], &byte, 1), 1);
+	/* For who set it up all is as it was. */
+	ASSERT_EQ(ask(&o, 'w', 64, 12), 0);
+	EXPECT_EQ(read_raw(&r, o.mem.addr + 64), 12);
+	raw_expect_clean(&r);
+	/* The third alone has it now. */
+	raw_end(&r);
+	EXPECT_EQ(contexts_in_use(used + 1), used + 1);
+	ASSERT_EQ(write(s[1], &byte, 1), 1);
+	EXPECT_EQ(wait_child(third), 0);
+	EXPECT_EQ(contexts_in_use(used), used);
+	EXPECT_EQ(ask(&o, 'r', 64, 0), 12);
+	tell(&o, 'x', 0, 0);
+	EXPECT_EQ(wait_child(o.pid), 0);
+}
+
 static const struct ktap_test tests[] = {
 	{ "mirror-4k", mirror, PROBE_KIND_4K, 0 },
 	{ "mirror-thp", mirror, PROBE_KIND_THP, 0 },
@@ -498,6 +699,8 @@ static const struct ktap_test tests[] = {
 	{ "exec-shared", ended_shared, EXEC, 0 },
 	{ "proofs", proofs, 0, 0 },
 	{ "fields", fields, 0, 0 },
+	{ "handed-on-mirror", handed_on, DMIRAGE_MODE_MIRROR, 0 },
+	{ "handed-on-shared", handed_on, DMIRAGE_MODE_SHARED, 0 },
 	{ "permission", permission, 0, 0 },
 	{ "opener", opener, 0, 0 },
 };

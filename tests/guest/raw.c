@@ -33,21 +33,27 @@ struct raw raw_start_mode(unsigned int sq_entries, unsigned int cq_entries,
 			   .cq_entries = cq_entries,
 			   .mode = mode },
 	};
-	struct dmirage_setup *s = &r.setup;
 
 	r.fd = raw_open(0);
 	ASSERT(r.fd >= 0);
-	ASSERT_SYS(ioctl(r.fd, DMIRAGE_IOC_SETUP, s));
-	r.sq = mmap(NULL, s->sq_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, r.fd,
-		    (off_t)s->sq_offset);
-	r.cq = mmap(NULL, s->cq_bytes, PROT_READ, MAP_SHARED, r.fd,
-		    (off_t)s->cq_offset);
-	r.db = mmap(NULL, s->db_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, r.fd,
-		    (off_t)s->db_offset);
-	ASSERT(r.sq != MAP_FAILED);
-	ASSERT(r.cq != MAP_FAILED);
-	ASSERT(r.db != MAP_FAILED);
+	ASSERT_SYS(ioctl(r.fd, DMIRAGE_IOC_SETUP, &r.setup));
+	raw_map(&r);
 	return r;
+}
+
+void raw_map(struct raw *r)
+{
+	const struct dmirage_setup *s = &r->setup;
+
+	r->sq = mmap(NULL, s->sq_bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
+		     r->fd, (off_t)s->sq_offset);
+	r->cq = mmap(NULL, s->cq_bytes, PROT_READ, MAP_SHARED, r->fd,
+		     (off_t)s->cq_offset);
+	r->db = mmap(NULL, s->db_bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
+		     r->fd, (off_t)s->db_offset);
+	ASSERT(r->sq != MAP_FAILED);
+	ASSERT(r->cq != MAP_FAILED);
+	ASSERT(r->db != MAP_FAILED);
 }
 
 void raw_end(struct raw *r)

@@ -34,6 +34,9 @@ struct raw raw_start_mode(unsigned int sq_entries, unsigned int cq_entries,
 			  unsigned int mode);
 void raw_end(struct raw *r);
 
+/* Map what has been set up. */
+void raw_map(struct raw *r);
+
 /* Put a descriptor into the next slot; raw_ring() tells the device. */
 void raw_put(struct raw *r, const struct dmirage_sqe *sqe);
 void raw_ring(struct raw *r);

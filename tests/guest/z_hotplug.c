@@ -4,13 +4,16 @@
  * slot by QEMU's monitor, removed by sysfs, or gone without a word.  Sorts late:
  * if it fails, there may be no device for what would come after it.
  *
- * Who works is a process of its own: the doorbell of a device that is gone is
- * SIGBUS.
+ * Who works is a process of its own, and nothing of it is to be killed: not for
+ * touching rings or doorbell of a device that has gone, either.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
@@ -31,6 +34,7 @@ enum worker {
 	SLEEPS,		/* until an eventfd says so */
 	READS,		/* violation records, and there are none */
 	HELD,		/* an operation that is stopped at a hold point */
+	DOORBELLS,	/* rung all the time, and for long after */
 	WORKERS
 };
 
@@ -70,12 +74,6 @@ static bool over(void)
 		return errno == ENODEV;
 	/* broken: records say so */
 	return read(own.fd, &v, sizeof(v)) < 0 && errno == EIO;
-}
-
-static void no_doorbell(int sig)
-{
-	(void)sig;
-	_exit(over() ? ENDED : FAILED);
 }
 
 static void end_if_over(u64 until)
@@ -133,7 +131,6 @@ static void worker_main(enum worker me)
 	u64 until = now_ms() + WAIT_MS;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	signal(SIGBUS, no_doorbell);
 	own = raw_start(8, 8);
 	if (me == READS)
 		read_record();
@@ -181,6 +178,185 @@ static void held_main(void)
 	}
 	_exit(word ? FAILED : ENDED);
 }
+
+/* ---- Doorbells ----------------------------------------------------------- */
+
+/* What is rung, with 0: for an event, when there is a completion; none comes. */
+#define RUNG		(DMIRAGE_DB_CQ_ARM / 4)
+
+/* What is no doorbell: the device ignores it, and it reads 0. */
+#define MARK		100
+#define MARKED		0xb0a710adu
+
+static __attribute__((noreturn)) void wrong_at(int line)
+{
+	ktap_note("doorbells: line %d, errno %d", line, errno);
+	_exit(FAILED);
+}
+
+#define wrong() wrong_at(__LINE__)
+
+/**
+ * struct ringer - a thread that rings
+ * @stop:   it is to end
+ * @rounds: how often it has rung
+ * @memory: its mapping is memory now
+ * @moving: a second mapping of the doorbell, which moves about
+ * @places: where to, in turn
+ */
+struct ringer {
+	atomic_bool stop;
+	atomic_ulong rounds;
+	atomic_bool memory;
+	volatile u32 *moving;
+	void *places[2];
+};
+
+static volatile u32 *map_doorbell(void)
+{
+	void *p = mmap(NULL, own.setup.db_bytes, PROT_READ | PROT_WRITE,
+		       MAP_SHARED, own.fd, (off_t)own.setup.db_offset);
+
+	if (p == MAP_FAILED)
+		wrong();
+	return p;
+}
+
+static void *ring_on(void *arg)
+{
+	struct ringer *r = arg;
+	unsigned long n;
+	void *p;
+
+	for (n = 0; !atomic_load(&r->stop); n++) {
+		own.db[RUNG] = 0;
+		p = mremap((void *)r->moving, PROBE_4K, PROBE_4K,
+			   MREMAP_MAYMOVE | MREMAP_FIXED, r->places[n & 1]);
+		if (p == MAP_FAILED)
+			wrong();
+		r->moving = p;
+		r->moving[RUNG] = 0;
+		r->moving[MARK] = MARKED;
+		atomic_store(&r->memory, r->moving[MARK] == MARKED);
+		atomic_store(&r->rounds, n + 1);
+		sched_yield();
+	}
+	return NULL;
+}
+
+/* Until it has rung for a while longer. */
+static void ring_more(struct ringer *r, u64 until)
+{
+	unsigned long then = atomic_load(&r->rounds) + 20;
+
+	while (atomic_load(&r->rounds) < then) {
+		if (now_ms() > until)
+			_exit(TOO_LATE);
+		sleep_ms(1);
+	}
+}
+
+/* Only what was written is in there. */
+static bool is_stub(const volatile u32 *page)
+{
+	unsigned int i;
+
+	for (i = 0; i < PROBE_4K / 4; i++)
+		if (page[i] != (i == MARK ? MARKED : 0))
+			return false;
+	return true;
+}
+
+/* By the library, while another thread rings: operations until it has gone. */
+static void use_library(struct dmirage *d, u64 until)
+{
+	struct dmirage_cqe cqe;
+	struct dmirage_sqe sqe;
+	static u64 word;
+	int ret;
+
+	do {
+		dmirage_prep_write_imm(&sqe, 1, &word, 1, 8);
+		ret = dmirage_run(d, &sqe, &cqe, 300);
+		if (ret == -EAGAIN)	/* they are never fetched any more */
+			ret = dmirage_wait(d, &cqe, 300);
+		shared->done[DOORBELLS] += !ret;
+		shared->ready[DOORBELLS] = shared->done[DOORBELLS] > 20;
+		/* Broken, or does not answer: it is still to go. */
+		if (ret && ret != -ENODEV && ret != -EIO && ret != -ETIMEDOUT)
+			wrong();
+		if (now_ms() > until)
+			_exit(TOO_LATE);
+	} while (ret != -ENODEV);
+}
+
+/* Now that nothing comes any more: as many as there is room for, to nowhere. */
+static void fill_up(struct dmirage *d)
+{
+	struct dmirage_cqe cqe;
+	struct dmirage_sqe sqe;
+	int ret;
+
+	dmirage_prep_nop(&sqe, 1);
+	while (dmirage_poll(d, &cqe, 1))
+		;
+	while ((ret = dmirage_submit(d, &sqe, 1)) == 1)
+		if (dmirage_wait(d, &cqe, OP_TIMEOUT_MS) != -ENODEV)
+			wrong();
+	if (ret != -EAGAIN || dmirage_poll(d, &cqe, 1))
+		wrong();
+}
+
+static void doorbells_main(void)
+{
+	volatile u32 *untouched;
+	u64 until = now_ms() + WAIT_MS;
+	struct dmirage *d = open_context_rings(8, 8);
+	struct ringer r = { 0 };
+	struct dmirage_info info;
+	pthread_t thread;
+	unsigned int i;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	own = raw_start(8, 8);
+	untouched = map_doorbell();
+	r.moving = map_doorbell();
+	for (i = 0; i < ARRAY_SIZE(r.places); i++) {
+		r.places[i] = mmap(NULL, PROBE_4K, PROT_NONE,
+				   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (r.places[i] == MAP_FAILED)
+			wrong();
+	}
+	if (pthread_create(&thread, NULL, ring_on, &r))
+		wrong();
+	use_library(d, until);
+
+	/* It is known to go before the doorbell is taken: wait for that. */
+	while (!atomic_load(&r.memory)) {
+		if (now_ms() > until)
+			_exit(TOO_LATE);
+		sleep_ms(1);
+	}
+	ring_more(&r, until);
+	fill_up(d);
+	/* Of these rings nothing was touched before. */
+	if (own.cq[0].seq)
+		wrong();
+	dmirage_prep_nop(own.sq, 1);
+	/* All mappings are of the same page. */
+	if (!is_stub(untouched) || !is_stub(own.db) ||
+	    !ioctl(own.fd, DMIRAGE_IOC_INFO, &info) || errno != ENODEV)
+		wrong();
+	/* The mappings keep it. */
+	close(own.fd);
+	dmirage_close(d);
+	ring_more(&r, until);
+	atomic_store(&r.stop, true);
+	pthread_join(thread, NULL);
+	_exit(ENDED);
+}
+
+/* ---- The device ------------------------------------------------------------ */
 
 static int put(const char *path, const char *text)
 {
@@ -306,6 +482,8 @@ static void one_round(enum way way)
 		ASSERT(pid[i] >= 0);
 		if (!pid[i] && i == HELD)
 			held_main();
+		if (!pid[i] && i == DOORBELLS)
+			doorbells_main();
 		if (!pid[i])
 			worker_main(i);
 	}

@@ -209,7 +209,7 @@ choose_accel() {
 		# shellcheck disable=SC2034 # progress reads it
 		STAGE=accel
 		progress "trying KVM"
-		if run_guest accel kvm none : 20 20 2>/dev/null && [[ $GUEST_STATUS == 0 ]]; then
+		if run_guest "accel${IOMMU:+-iommu}" kvm none : 20 20 2>/dev/null && [[ $GUEST_STATUS == 0 ]]; then
 			echo "$key kvm" >"$known"
 		else
 			reason=$(grep -v '^$' "$QEMU_LOG" | grep -iE 'error|fail|abort|assert|kvm' |

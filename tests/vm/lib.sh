@@ -24,6 +24,8 @@ QEMU_VERSION=${QEMU_VERSION:-7.2}
 V=${V:-}
 DEBUG=${DEBUG:-}
 [[ $DEBUG != 0 ]] || DEBUG=
+IOMMU=${IOMMU:-}
+[[ $IOMMU != 0 ]] || IOMMU=
 export LC_ALL=C
 
 # The system's own tools come first: a Python or compiler of someone's own in
@@ -356,7 +358,7 @@ time_scale() {
 
 # The name by which the guest tests of this kernel in this QEMU go.
 guest_tag() {
-	echo "guest-$(kernel_tag)-qemu-$(qemu_tag)"
+	echo "guest${IOMMU:+-iommu}-$(kernel_tag)-qemu-$(qemu_tag)"
 }
 
 # Sets RELEASE, IMAGE and HEADERS from what the kernel stage left.

@@ -145,9 +145,6 @@ static int doze(struct dmirage *d, int64_t deadline)
 		return 0;
 	}
 
-	/* A doorbell that is gone must not be written. */
-	if (poll(pfd, 1, 0) > 0)
-		return dead(&pfd[0]);
 	nap = d->event_lent || get_event(d) < 0;
 	pfd[1].fd = nap ? -1 : d->event;
 	if (!nap) {
