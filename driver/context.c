@@ -309,6 +309,8 @@ static int dmirage_ctx_enable(struct dmirage_ctx *ctx)
 
 	if (dd->caps & DMIRAGE_CAP_ORACLE_ACCESS)
 		val |= DMIRAGE_CTL_ORACLE;
+	if (ctx->watched)
+		val |= DMIRAGE_CTL_WATCH;
 
 	/* left by the ASID's last owner; the next WAIT writes 1 */
 	ctx->wait_value = 0;
@@ -554,13 +556,18 @@ static int dmirage_setup_check(const struct dmirage_dev *dd,
 	    setup->cq_entries < 1u << DMIRAGE_RING_ORDER_MIN ||
 	    setup->cq_entries > max ||
 	    setup->mode >= ARRAY_SIZE(caps) ||
-	    (setup->flags & ~(DMIRAGE_SETUP_REGIONS | DMIRAGE_SETUP_ATTACH)) ||
+	    (setup->flags & ~(DMIRAGE_SETUP_REGIONS | DMIRAGE_SETUP_ATTACH |
+			      DMIRAGE_SETUP_WATCH)) ||
 	    ((setup->flags & DMIRAGE_SETUP_REGIONS) &&
 	     setup->mode != DMIRAGE_MODE_MIRROR) ||
 	    (!attach && (setup->pidfd || setup->mem_fd)) || setup->reserved0 ||
 	    memchr_inv(setup->reserved, 0, sizeof(setup->reserved)))
 		return -EINVAL;
 	if (!(dd->caps & caps[setup->mode]))
+		return -EOPNOTSUPP;
+	if ((setup->flags & DMIRAGE_SETUP_WATCH) &&
+	    (!(dd->caps & DMIRAGE_CAP_ORACLE_WATCH) ||
+	     setup->mode != DMIRAGE_MODE_MIRROR))
 		return -EOPNOTSUPP;
 	/* a pin counts against the limit of who asks for it, in his memory */
 	if (attach && setup->mode == DMIRAGE_MODE_PINNED)
@@ -587,6 +594,7 @@ static int dmirage_ctx_bind(struct dmirage_ctx *ctx,
 	mmdrop(ctx->mm);
 	ctx->mm = mm;
 	ctx->mode = setup->mode;
+	ctx->watched = setup->flags & DMIRAGE_SETUP_WATCH;
 	ctx->by_region = setup->mode == DMIRAGE_MODE_PINNED ||
 			 (setup->flags & DMIRAGE_SETUP_REGIONS);
 	return 0;

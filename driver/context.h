@@ -162,6 +162,7 @@ struct dmirage_audit_result {
  *              when its last user has gone, its top-level table is not
  * @mode:       DMIRAGE_MODE_*; set by set-up before the context is LIVE
  * @by_region:  only regions may be used; likewise
+ * @watched:    stores to the process's page table are judged; likewise
  * @node:       in dmirage_dev.files or .ended
  * @dir_lock:   see below
  * @life:       see below
@@ -232,6 +233,7 @@ struct dmirage_ctx {
 	struct mm_struct *mm;
 	u32 mode;
 	bool by_region;
+	bool watched;
 	struct list_head node;
 
 	/*

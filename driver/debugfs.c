@@ -67,6 +67,10 @@ static const char *const dmirage_cnt_names[DMIRAGE_CNT_MAX] = {
 	[DMIRAGE_CNT_FAULTS_FAILED] = "hw_faults_failed",
 	[DMIRAGE_CNT_AUDITED] = "audited",
 	[DMIRAGE_CNT_AUDIT_VIOLATIONS] = "audit_violations",
+	[DMIRAGE_CNT_WATCH_STORES] = "watch_stores",
+	[DMIRAGE_CNT_WATCH_SUSPECTS] = "watch_suspects",
+	[DMIRAGE_CNT_WATCH_VIOLATIONS] = "watch_violations",
+	[DMIRAGE_CNT_WATCH_REFUSED] = "watch_refused",
 };
 
 static_assert(ARRAY_SIZE(dmirage_cnt_names) == DMIRAGE_CNT_MAX);

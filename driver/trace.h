@@ -166,12 +166,13 @@ TRACE_EVENT(dmirage_violation,
 				   { DMIRAGE_VIOL_DIVERGED, "diverged" }),
 		  __print_symbolic(__entry->strength,
 				   { DMIRAGE_BY_ACCESS, "access" },
-				   { DMIRAGE_BY_AUDIT, "audit" }),
+				   { DMIRAGE_BY_AUDIT, "audit" },
+				   { DMIRAGE_BY_WATCH, "watch" }),
 		  __print_symbolic(__entry->holder,
 				   { DMIRAGE_HELD_LATCHED, "latch" },
 				   { DMIRAGE_HELD_IOTLB, "iotlb" },
 				   { DMIRAGE_HELD_TABLE, "table" }),
-		  __entry->strength == DMIRAGE_BY_AUDIT ? "-" :
+		  __entry->strength != DMIRAGE_BY_ACCESS ? "-" :
 		  __entry->write ? "write" : "read", __entry->va, __entry->len,
 		  __entry->held, __entry->order, __entry->cpu, __entry->pages,
 		  __entry->cookie)

@@ -53,7 +53,13 @@ static void dmirage_record_fill(struct dmirage_dev *dd,
 		.strength = vqe->strength,
 		.holder = vqe->holder,
 		.mode = vqe->mode,
+		.why = vqe->why,
+		.cpu = le16_to_cpu(vqe->cpu),
 	};
+	/* the name alone: an address would tell where the kernel is */
+	if (vqe->pc)
+		snprintf(rec->function, sizeof(rec->function), "%pS",
+			 (void *)(unsigned long)le64_to_cpu(vqe->pc));
 	if (vqe->inv_time && vqe->inv_len) {
 		rec->inv_age_ns = time - le64_to_cpu(vqe->inv_time);
 		rec->inv_start = le64_to_cpu(vqe->inv_start);
@@ -64,6 +70,8 @@ static void dmirage_record_fill(struct dmirage_dev *dd,
 /* What was stale: an access, or what an audit found. */
 static const char *dmirage_record_what(const struct dmirage_violation *rec)
 {
+	if (rec->strength == DMIRAGE_BY_WATCH)
+		return "translation made stale";
 	if (rec->strength != DMIRAGE_BY_AUDIT)
 		return rec->access_write ? "stale DMA write" : "stale DMA read";
 	switch (rec->holder) {
@@ -82,6 +90,7 @@ static void dmirage_record_log(struct dmirage_dev *dd,
 			       const struct dmirage_violation *rec)
 {
 	const char *what = dmirage_record_what(rec);
+	const char *by = rec->function[0] ? " by " : "";
 
 	switch (rec->kind) {
 	case DMIRAGE_VIOL_FRAME:
@@ -89,21 +98,23 @@ static void dmirage_record_log(struct dmirage_dev *dd,
 	case DMIRAGE_VIOL_DIVERGED:
 		if (!rec->cpu_present) {
 			dev_notice_ratelimited(dd->dev,
-					       "%s: asid %u va %#llx held %#llx cpu not mapped\n",
+					       "%s: asid %u va %#llx held %#llx cpu not mapped%s%s\n",
 					       what, rec->asid, rec->addr,
-					       rec->held_frame);
+					       rec->held_frame, by,
+					       rec->function);
 			break;
 		}
 		dev_notice_ratelimited(dd->dev,
-				       "%s: asid %u va %#llx held %#llx cpu %#llx\n",
+				       "%s: asid %u va %#llx held %#llx cpu %#llx%s%s\n",
 				       what, rec->asid, rec->addr,
-				       rec->held_frame, rec->cpu_frame);
+				       rec->held_frame, rec->cpu_frame, by,
+				       rec->function);
 		break;
 	case DMIRAGE_VIOL_WRITE:
 		dev_notice_ratelimited(dd->dev,
-				       "%s: asid %u va %#llx held %#llx writable, cpu read-only\n",
+				       "%s: asid %u va %#llx held %#llx writable, cpu read-only%s%s\n",
 				       what, rec->asid, rec->addr,
-				       rec->held_frame);
+				       rec->held_frame, by, rec->function);
 		break;
 	default:
 		dev_notice_ratelimited(dd->dev,

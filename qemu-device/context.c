@@ -82,6 +82,9 @@ static bool start(DmirageState *s, DmirageContext *c, uint32_t ctl)
          !valid_root(c->cpu_root))) {
         return false;
     }
+    if ((ctl & DMIRAGE_CTL_WATCH) && !s->watchset) {
+        return false;
+    }
     /* Not known before the buses have their numbers. */
     s->iommu = pci_device_iommu_address_space(&s->parent_obj) !=
                &address_space_memory;

@@ -45,6 +45,7 @@
 #include "op.h"
 #include "oracle.h"
 #include "walkcache.h"
+#include "watchset.h"
 
 #define TYPE_DMIRAGE "dmirage"
 OBJECT_DECLARE_SIMPLE_TYPE(DmirageState, DMIRAGE)
@@ -267,6 +268,7 @@ struct DmirageState {
     uint32_t suspect_ms;
     uint32_t audit_ms;
     bool oracle;
+    OnOffAuto watch;
     bool calibrate;
     char *on_violation_name;
     DmirageOnViolation on_violation;
@@ -305,6 +307,9 @@ struct DmirageState {
     DmirageWait wait[DMIRAGE_WAITS_MAX];
     unsigned audits;
     DmirageAudit audit[DMIRAGE_AUDITS_MAX];
+
+    DmirageWatchset *watchset;      /* NULL: nothing can be watched */
+    QEMUTimer *watch_timer;
 
     DmirageRam *ram;
     bool iommu;                     /* there is one, on or off */
@@ -356,6 +361,8 @@ DmirageRam *dmirage_ram_new(void);
 void dmirage_ram_free(DmirageRam *ram);
 bool dmirage_ram_read64(void *opaque, uint64_t addr, uint64_t *value);
 bool dmirage_ram_same_frame(void *opaque, uint64_t dma, uint64_t phys);
+/* As QEMU numbers RAM (ram_addr_t).  False: not RAM. */
+bool dmirage_ram_address(DmirageRam *ram, uint64_t addr, uint64_t *ram_addr);
 
 /* queue.c, @lock held */
 bool dmirage_queue_config(DmirageQueue *q, uint32_t value);
@@ -442,6 +449,19 @@ void dmirage_violation_audit(DmirageState *s, DmirageContext *c,
                              const DmirageXlate *x,
                              enum dmirage_holder holder,
                              const DmirageFinding *f);
+
+void dmirage_violation_watch(DmirageState *s, DmirageContext *c,
+                             const DmirageXlate *x, const DmirageFinding *f,
+                             enum dmirage_watch_why why,
+                             const DmirageWatchStore *by);
+
+/* watch.c */
+bool dmirage_watch_start(DmirageState *s, Error **errp);    /* BQL held */
+void dmirage_watch_stop(DmirageState *s);                   /* BQL held */
+void dmirage_watch_add(DmirageState *s, DmirageContext *c,
+                       const DmirageXlate *x);              /* @lock held */
+void dmirage_watch_drop(DmirageState *s, DmirageContext *c, uint64_t first,
+                        uint64_t last);                     /* @lock held */
 
 /*
  * witness.c: the oracle, as engine and auditor ask it; to be asked within an

@@ -80,7 +80,7 @@
 #define DMIRAGE_REG_ENGINES         0x040   /* RO 32: threads; 0: none */
 
 #define DMIRAGE_ID                  0x52494d44      /* "DMIR" */
-#define DMIRAGE_VERSION             0x00010002      /* 1.2 */
+#define DMIRAGE_VERSION             0x00010003      /* 1.3 */
 #define DMIRAGE_RESET_KEY           0x52455345      /* "ESER" */
 
 #define DMIRAGE_CAP_PAGE_4K         (1ull << 0)
@@ -92,6 +92,8 @@
 #define DMIRAGE_CAP_SHARED          (1ull << 10)    /* the CPU's page table */
 #define DMIRAGE_CAP_ORACLE_ACCESS   (1ull << 16)    /* checks each access */
 #define DMIRAGE_CAP_ORACLE_AUDIT    (1ull << 17)    /* AUDIT command */
+#define DMIRAGE_CAP_ORACLE_WATCH    (1ull << 18)    /* checks each store to the
+                                                     * page table */
 #define DMIRAGE_CAP_HOLD            (1ull << 24)    /* hold points */
 #define DMIRAGE_CAP_SYNC            (1ull << 25)    /* SYNC_* registers */
 #define DMIRAGE_CAP_CALIBRATE       (1ull << 26)    /* CALIBRATE operation */
@@ -194,6 +196,10 @@
  */
 #define DMIRAGE_CTL_ENABLE          (1u << 0)
 #define DMIRAGE_CTL_ORACLE          (1u << 1)       /* check each access */
+#define DMIRAGE_CTL_WATCH           (1u << 2)       /* check each store to the
+                                                     * process's page table:
+                                                     * with ORACLE, in mirror
+                                                     * mode; CAP_ORACLE_WATCH */
 #define DMIRAGE_CTL_MODE_MASK       (3u << 4)
 #define DMIRAGE_CTL_MODE_MIRROR     (0u << 4)
 #define DMIRAGE_CTL_MODE_PINNED     (1u << 4)
@@ -202,7 +208,7 @@
 #define DMIRAGE_CTL_PT_LEVELS_GET(v)    (((v) >> 8) & 0xf)
 #define DMIRAGE_CTL_CPU_LEVELS(n)   ((n) << 12)     /* CPU table: 4 or 5 */
 #define DMIRAGE_CTL_CPU_LEVELS_GET(v)   (((v) >> 12) & 0xf)
-#define DMIRAGE_CTL_VALID           0x0000ff33u
+#define DMIRAGE_CTL_VALID           0x0000ff37u
 
 #define DMIRAGE_CTX_BUSY            (1u << 0)       /* a chunk or an audit is
                                                      * under way */
@@ -283,6 +289,12 @@ enum dmirage_ctx_counter {
     DMIRAGE_CNT_FAULTS_FAILED,      /* faults answered with an errno */
     DMIRAGE_CNT_AUDITED,            /* 4 KiB pages compared by audits */
     DMIRAGE_CNT_AUDIT_VIOLATIONS,   /* translations that audits found stale */
+    DMIRAGE_CNT_WATCH_STORES,       /* stores to entries of the process's page
+                                     * table that a translation depends on */
+    DMIRAGE_CNT_WATCH_SUSPECTS,     /* of these, such as took an entry away */
+    DMIRAGE_CNT_WATCH_VIOLATIONS,   /* translations that stores made stale */
+    DMIRAGE_CNT_WATCH_REFUSED,      /* translations that are not watched: too
+                                     * many tables */
     DMIRAGE_CNT_MAX
 };
 
@@ -599,6 +611,16 @@ enum dmirage_violation_kind {
 enum dmirage_strength {
     DMIRAGE_BY_ACCESS = 0,      /* an access used the translation */
     DMIRAGE_BY_AUDIT = 1,       /* an audit found the device holding it */
+    DMIRAGE_BY_WATCH = 2,       /* a store to the page table made it stale */
+};
+
+/* By watch: when it was certain that the store made a translation stale. */
+enum dmirage_watch_why {
+    DMIRAGE_WATCH_STORE = 0,    /* by a store, this one or the next: the entry
+                                 * has another frame, or lost permission */
+    DMIRAGE_WATCH_FLUSH = 1,    /* the vCPU that took the entry away sent a
+                                 * command for it, which came too late */
+    DMIRAGE_WATCH_TIME = 2,     /* the entry stayed away for suspect-ms */
 };
 
 /* Where an audit found it. */
@@ -614,8 +636,9 @@ enum dmirage_holder {
 #define DMIRAGE_VQE_CPU_WRITE       (1u << 1)
 
 /**
- * struct dmirage_vqe - violation queue entry, 128 bytes: one per access, or
- * per translation that an audit looks at
+ * struct dmirage_vqe - violation queue entry, 128 bytes: one per access, per
+ * translation that an audit looks at, or per translation that a store made
+ * stale
  * @kind:       enum dmirage_violation_kind, of the first page that differs
  * @opcode:     enum dmirage_opcode of the operation (audit: 0)
  * @access:     DMIRAGE_VQE_ACCESS_* (audit: 0)
@@ -643,6 +666,9 @@ enum dmirage_holder {
  * @strength:   enum dmirage_strength
  * @holder:     enum dmirage_holder
  * @mode:       of the context: DMIRAGE_CTL_MODE_* >> 4
+ * @why:        by watch: enum dmirage_watch_why
+ * @cpu:        by watch: number of the vCPU that made the store
+ * @pc:         by watch: address of the instruction that stored; 0: not known
  * @seq:        as in struct dmirage_cqe
  */
 struct dmirage_vqe {
@@ -669,7 +695,11 @@ struct dmirage_vqe {
     __u8   strength;
     __u8   holder;
     __u8   mode;
-    __u8   reserved[17];
+    __u8   why;
+    __le16 cpu;
+    __le16 reserved0;
+    __le64 pc;
+    __le32 reserved1;
     __le32 seq;
 };
 

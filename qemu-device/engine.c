@@ -413,8 +413,8 @@ void dmirage_engine_run(DmirageState *s)
 
 /*
  * Looks for work for a while, awake, if no other thread does.  It pays if what
- * an engine waits for is near, the answer to a fault or the next doorbell: to be
- * woken takes longer than that.  So a thread looks if its last wait was over
+ * an engine waits for is near, the answer to a fault or the next doorbell: to
+ * be woken takes longer than that.  So a thread looks if its last wait was over
  * within the time that it would look (as KVM does before it lets a vCPU halt,
  * halt_poll_ns).  Who kicks has the lock: to sleep until it is free would take
  * longer, too.  @lock held; dropped meanwhile.  False: there was no kick.

@@ -81,6 +81,7 @@ static void drop(DmirageState *s, DmirageContext *c, uint64_t first,
     c->flushed = true;
     dropped = dmirage_iotlb_drop_range(s->iotlb, c->asid, first, last);
     dmirage_walkcache_drop_range(s->walkcache, c->asid, first, last);
+    dmirage_watch_drop(s, c, first, last);
     hit = dmirage_inflight_hit(s->inflight, s->cmd_seq, c->asid, first, last);
     c->count[DMIRAGE_CNT_IOTLB_DROPPED] += dropped;
     c->count[DMIRAGE_CNT_DRAINED] += hit;

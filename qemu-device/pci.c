@@ -142,6 +142,9 @@ static void dmirage_realize(PCIDevice *pdev, Error **errp)
         s->ctx[i].asid = i;
         s->ctx[i].hold_limit = DMIRAGE_HOLD_LIMIT_DEFAULT;
     }
+    if (!dmirage_watch_start(s, errp)) {
+        goto free_irq;
+    }
     s->running = runstate_is_running();
     dmirage_engine_start(s);
     s->vm_state = qemu_add_vm_change_state_handler(vm_state_changed, s);
@@ -155,6 +158,11 @@ static void dmirage_realize(PCIDevice *pdev, Error **errp)
                      &s->regs);
     return;
 
+free_irq:
+    dmirage_irq_exit(s);
+    dmirage_ram_free(s->ram);
+    dmirage_inflight_free(s->inflight);
+    msix_uninit_exclusive_bar(pdev);
 free_pcie:
     pcie_cap_exit(pdev);
 free_caches:
@@ -167,6 +175,7 @@ static void dmirage_exit(PCIDevice *pdev)
 
     qemu_del_vm_change_state_handler(s->vm_state);
     dmirage_engine_stop(s);
+    dmirage_watch_stop(s);
     dmirage_irq_exit(s);
     msix_uninit_exclusive_bar(pdev);
     pcie_cap_exit(pdev);
@@ -191,6 +200,7 @@ static DMIRAGE_CONST_PROP Property dmirage_properties[] = DMIRAGE_PROPERTIES(
     DEFINE_PROP_UINT32("engines", DmirageState, engines, 1),
     DEFINE_PROP_UINT32("poll-us", DmirageState, poll_us, 50),
     DEFINE_PROP_BOOL("oracle", DmirageState, oracle, true),
+    DEFINE_PROP_ON_OFF_AUTO("watch", DmirageState, watch, ON_OFF_AUTO_AUTO),
     DEFINE_PROP_UINT32("suspect-ms", DmirageState, suspect_ms, 200),
     DEFINE_PROP_UINT32("audit-ms", DmirageState, audit_ms, 0),
     DEFINE_PROP_STRING("on-violation", DmirageState, on_violation_name),

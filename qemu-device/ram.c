@@ -15,6 +15,7 @@ typedef struct RamRange {
     hwaddr addr;
     uint64_t size;
     uint8_t *host;
+    ram_addr_t ram;
 } RamRange;
 
 typedef struct Map {
@@ -47,6 +48,8 @@ static void add(MemoryListener *listener, MemoryRegionSection *section)
     if (memory_region_is_ram(section->mr)) {
         r.host = (uint8_t *)memory_region_get_ram_ptr(section->mr) +
                  section->offset_within_region;
+        r.ram = memory_region_get_ram_addr(section->mr) +
+                section->offset_within_region;
         g_array_append_val(ram->next, r);
     }
 }
@@ -102,8 +105,8 @@ void dmirage_ram_free(DmirageRam *ram)
     g_free(ram);
 }
 
-/* Where @addr is in the host.  NULL: no RAM there.  Within RCU. */
-static const uint8_t *find(DmirageRam *ram, uint64_t addr)
+/* The range that has @addr.  NULL: no RAM there.  Within RCU. */
+static const RamRange *find(DmirageRam *ram, uint64_t addr)
 {
     const Map *map = qatomic_rcu_read(&ram->map);
 
@@ -111,7 +114,7 @@ static const uint8_t *find(DmirageRam *ram, uint64_t addr)
         const RamRange *r = &map->range[i];
 
         if (addr - r->addr < r->size) {
-            return r->host + (addr - r->addr);
+            return r;
         }
     }
     return NULL;
@@ -120,12 +123,24 @@ static const uint8_t *find(DmirageRam *ram, uint64_t addr)
 bool dmirage_ram_read64(void *opaque, uint64_t addr, uint64_t *value)
 {
     DmirageWitness *w = opaque;
-    const uint8_t *host = find(w->s->ram, addr);
+    const RamRange *r = find(w->s->ram, addr);
 
-    if (!host) {
+    if (!r) {
         return false;
     }
-    *value = le64_to_cpu(qatomic_read((const uint64_t *)host));
+    *value = le64_to_cpu(
+        qatomic_read((const uint64_t *)(r->host + (addr - r->addr))));
+    return true;
+}
+
+bool dmirage_ram_address(DmirageRam *ram, uint64_t addr, uint64_t *ram_addr)
+{
+    const RamRange *r = find(ram, addr);
+
+    if (!r) {
+        return false;
+    }
+    *ram_addr = r->ram + (addr - r->addr);
     return true;
 }
 

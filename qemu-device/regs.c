@@ -71,6 +71,7 @@ static uint64_t caps(DmirageState *s)
            DMIRAGE_CAP_HOLD | DMIRAGE_CAP_SYNC | DMIRAGE_CAP_CQ_EVENT |
            (s->fracture ? DMIRAGE_CAP_FRACTURE : 0) |
            (s->oracle ? oracle : 0) |
+           (s->watchset ? DMIRAGE_CAP_ORACLE_WATCH : 0) |
            (s->calibrate ? DMIRAGE_CAP_CALIBRATE : 0);
 }
 

@@ -107,6 +107,26 @@ void dmirage_violation_access(DmirageState *s, DmirageContext *c,
     report(s, &e);
 }
 
+/* @by: the store by which it became stale. */
+void dmirage_violation_watch(DmirageState *s, DmirageContext *c,
+                             const DmirageXlate *x, const DmirageFinding *f,
+                             enum dmirage_watch_why why,
+                             const DmirageWatchStore *by)
+{
+    struct dmirage_vqe e = record(c, x, f);
+
+    e.len = cpu_to_le64(dmirage_xlate_last(x) + 1 - f->va);
+    e.strength = DMIRAGE_BY_WATCH;
+    e.holder = dmirage_iotlb_lookup(s->iotlb, x->asid, f->va)
+                   ? DMIRAGE_HELD_IOTLB
+                   : DMIRAGE_HELD_TABLE;
+    e.why = why;
+    e.cpu = cpu_to_le16(by->cpu);
+    e.pc = cpu_to_le64(by->pc);
+    c->count[DMIRAGE_CNT_WATCH_VIOLATIONS]++;
+    report(s, &e);
+}
+
 void dmirage_violation_audit(DmirageState *s, DmirageContext *c,
                              const DmirageXlate *x,
                              enum dmirage_holder holder,

@@ -36,7 +36,7 @@
 #include <linux/types.h>
 
 /* Bumped when a caller built for an older version would be misled. */
-#define DMIRAGE_ABI_VERSION	3
+#define DMIRAGE_ABI_VERSION	4
 
 #define DMIRAGE_NO_ASID		(~0U)
 
@@ -83,6 +83,7 @@ struct dmirage_info {
 /* struct dmirage_setup.flags */
 #define DMIRAGE_SETUP_REGIONS	0x1U	/* mirror mode: by region */
 #define DMIRAGE_SETUP_ATTACH	0x2U	/* another process's memory */
+#define DMIRAGE_SETUP_WATCH	0x4U	/* mirror mode: watch the page table */
 
 /**
  * struct dmirage_setup - DMIRAGE_IOC_SETUP: start the context
@@ -111,9 +112,14 @@ struct dmirage_info {
  * With DMIRAGE_SETUP_ATTACH the file still works for its opener alone; what
  * ends the context is the end of the other process's address space.
  *
+ * With DMIRAGE_SETUP_WATCH each store of the kernel to an entry of the process's
+ * page table that the device depends on is looked at as it is made: what it
+ * makes stale is a violation at once (DMIRAGE_BY_WATCH), without any DMA.
+ *
  * Once per file.  Errors: EBUSY already set up; EINVAL entries, mode, flags or
  * reserved fields; ENOSPC no context left on the device; EOPNOTSUPP the device
- * lacks the mode; or the pinned mode of another process is asked for; or DMA
+ * lacks the mode, or cannot watch (it needs DMIRAGE_CAP_ORACLE_WATCH) in this
+ * mode; or the pinned mode of another process is asked for; or DMA
  * goes through bounce buffers, or in shared mode is translated by an IOMMU, on
  * this machine; EBADF @pidfd or @mem_fd is no such descriptor; EACCES @mem_fd
  * is not of that process as it is now, or not open for writing; ESRCH that
@@ -377,9 +383,16 @@ struct dmirage_counters {
  * @lost_before: records lost between the one before and this one
  * @strength:    enum dmirage_strength: DMIRAGE_BY_ACCESS, a stale access was
  *               made, or DMIRAGE_BY_AUDIT, an audit found the device holding a
- *               stale translation
+ *               stale translation, or DMIRAGE_BY_WATCH, a store to the
+ *               page table made it stale
  * @holder:      enum dmirage_holder: what holds it
  * @mode:        the context's mode: DMIRAGE_MODE_*
+ * @why:         by watch: enum dmirage_watch_why
+ * @cpu:         by watch: the processor that made the store, as the machine
+ *               numbers them
+ * @function:    by watch: the kernel's function that made the store, its offset
+ *               and size, as in "ptep_clear_flush+0x13/0x70"; else, or if it is
+ *               not known, empty
  * @reserved0, @reserved: 0
  *
  * read() fails with EINVAL for a buffer smaller than one record and with
@@ -415,8 +428,11 @@ struct dmirage_violation {
 	__u8  strength;
 	__u8  holder;
 	__u8  mode;
-	__u8  reserved0[5];
+	__u8  why;
+	__u16 cpu;
+	__u16 reserved0;
 	__u64 reserved[2];
+	char  function[64];
 };
 
 #define DMIRAGE_IOC_MAGIC	0xd3
@@ -439,7 +455,7 @@ _Static_assert(sizeof(struct dmirage_region_remove) == 8, "8 bytes");
 _Static_assert(sizeof(struct dmirage_prefetch) == 48, "prefetch is 48 bytes");
 _Static_assert(sizeof(struct dmirage_eventfd) == 8, "eventfd is 8 bytes");
 _Static_assert(sizeof(struct dmirage_audit_range) == 48, "audit is 48 bytes");
-_Static_assert(sizeof(struct dmirage_violation) == 136, "violation is 136 bytes");
+_Static_assert(sizeof(struct dmirage_violation) == 200, "violation is 200 bytes");
 #endif
 
 #endif /* _UAPI_DMIRAGE_H */

@@ -57,8 +57,11 @@ static void expect_violation(struct device *d, const struct dmirage_vqe *e)
 	same(strength);
 	same(holder);
 	same(mode);
-	for (unsigned int i = 0; i < G_N_ELEMENTS(is.reserved); i++)
-		same(reserved[i]);
+	same(why);
+	same(cpu);
+	same(reserved0);
+	same(pc);
+	same(reserved1);
 }
 
 /* The clock stands still but for this, so times are known exactly. */

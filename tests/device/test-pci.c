@@ -175,6 +175,8 @@ static void test_properties(void)
 		{ "prefetch=512", "prefetch=512: must be from 0 to 511" },
 		{ "on-violation=cry", "must be one of log, stop, abort" },
 		{ "oracle=perhaps", "oracle" },
+		{ "watch=on", "watch=on needs TCG" },
+		{ "watch=perhaps", "watch" },
 		{ "iotlb-replacement=mru",
 		  "iotlb-replacement=mru: must be one of lru, fifo, random" },
 		{ "iotlb-replacement=", "must be one of lru, fifo, random" },

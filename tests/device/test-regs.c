@@ -38,7 +38,7 @@ struct reg {
 
 static const struct reg global[] = {
 	{ .name = "ID",            .offset = 0x000, .size = 4, .access = RO, .reset = 0x52494d44 },
-	{ .name = "VERSION",       .offset = 0x004, .size = 4, .access = RO, .reset = 0x10002 },
+	{ .name = "VERSION",       .offset = 0x004, .size = 4, .access = RO, .reset = 0x10003 },
 	{ .name = "CAPS",          .offset = 0x008, .size = 8, .access = RO, .reset = 0xb030707 },
 	{ .name = "CONTEXTS",      .offset = 0x010, .size = 4, .access = RO, .reset = 64 },
 	{ .name = "RING_ORDER",    .offset = 0x014, .size = 4, .access = RO, .reset = 10 },
@@ -95,7 +95,7 @@ static const struct reg context[] = {
 
 static const struct reg counter_reg = { .name = "counter", .size = 8, .access = RO };
 
-#define COUNTERS	22
+#define COUNTERS	26
 #define COUNTERS_AT	0x100
 
 static const struct reg doorbell[] = {
@@ -575,6 +575,9 @@ static void test_ctl(void)
 		taken(d, at, 3 | 5 << 8 | levels << 12);
 		taken(d, at, 0);
 	}
+	/* WATCH needs what there is none of here: vCPUs under TCG. */
+	refuse_ctl(&c, 0x5505);
+	refuse_ctl(&c, 0x5507);
 	/* Pinned; shared has no use for the mirror table's levels; no mode 3. */
 	taken(d, at, 0x511);
 	taken(d, at, 0);

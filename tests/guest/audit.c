@@ -188,8 +188,9 @@ static void expect_fields(struct dmirage *d, const struct dmirage_violation *v,
 	EXPECT_EQ(v->cpu_present, cpu != 0);
 	EXPECT_EQ(v->cpu_frame, cpu);
 	EXPECT_EQ(v->mode, DMIRAGE_CTL_MODE_MIRROR >> 4);
-	for (i = 0; i < ARRAY_SIZE(v->reserved0); i++)
-		EXPECT_EQ(v->reserved0[i], 0);
+	EXPECT_EQ(v->reserved0, 0);
+	for (i = 0; i < ARRAY_SIZE(v->reserved); i++)
+		EXPECT_EQ(v->reserved[i], 0);
 	EXPECT(dmirage_format_violation(v, report, sizeof(report)) <
 	       (int)sizeof(report));
 	EXPECT(strstr(report, "found by an audit"));

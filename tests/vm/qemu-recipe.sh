@@ -18,6 +18,10 @@ qemu_suite() {
 # shellcheck disable=SC2034 # for the script that reads this file
 MESON_SUITE=trixie
 
+# What qemu-device/install changes in QEMU's own files: another number, another tree.
+# shellcheck disable=SC2034 # it is there to be hashed
+QEMU_EDITS=2
+
 QEMU_OPTIONS=(
 	--target-list=x86_64-softmmu
 	--with-devices-x86_64=dmirage

@@ -71,6 +71,7 @@ struct dmirage;
 #define DMIRAGE_OPEN_NO_CONTEXT	(1u << 0)
 #define DMIRAGE_OPEN_REGIONS	(1u << 1)
 #define DMIRAGE_OPEN_ATTACH	(1u << 2)
+#define DMIRAGE_OPEN_WATCH	(1u << 3)
 
 /**
  * struct dmirage_open_opts - what dmirage_open() may be asked for
@@ -79,7 +80,9 @@ struct dmirage;
  * @flags:      DMIRAGE_OPEN_NO_CONTEXT: only look at the device; the handle
  *              has no rings and takes no context, and the other fields are 0.
  *              DMIRAGE_OPEN_REGIONS: mirror mode, by region.
- *              DMIRAGE_OPEN_ATTACH: for the memory of another process
+ *              DMIRAGE_OPEN_ATTACH: for the memory of another process.
+ *              DMIRAGE_OPEN_WATCH: mirror mode: each store of the kernel to the
+ *              page table is judged (DMIRAGE_SETUP_WATCH)
  * @mode:       DMIRAGE_MODE_*
  * @pid:        with DMIRAGE_OPEN_ATTACH, that process; 0: that of @pidfd.
  *              Else 0

@@ -98,7 +98,8 @@ static int make_locks(struct dmirage *d)
 static bool opts_valid(const struct dmirage_open_opts *o)
 {
 	const unsigned int flags = DMIRAGE_OPEN_NO_CONTEXT |
-				   DMIRAGE_OPEN_REGIONS | DMIRAGE_OPEN_ATTACH;
+				   DMIRAGE_OPEN_REGIONS | DMIRAGE_OPEN_ATTACH |
+				   DMIRAGE_OPEN_WATCH;
 
 	if ((o->flags & ~flags) || o->reserved || o->pid < 0)
 		return false;
@@ -120,6 +121,8 @@ static int set_up(struct dmirage *d, const struct dmirage_open_opts *o)
 	s.cq_entries = o->cq_entries ? o->cq_entries : s.sq_entries;
 	if (o->flags & DMIRAGE_OPEN_REGIONS)
 		s.flags |= DMIRAGE_SETUP_REGIONS;
+	if (o->flags & DMIRAGE_OPEN_WATCH)
+		s.flags |= DMIRAGE_SETUP_WATCH;
 	if (attach) {
 		s.flags |= DMIRAGE_SETUP_ATTACH;
 		s.pidfd = o->pidfd;

@@ -89,16 +89,53 @@ static bool by_audit(const struct dmirage_violation *v)
 	return v->strength == DMIRAGE_BY_AUDIT;
 }
 
+static bool by_watch(const struct dmirage_violation *v)
+{
+	return v->strength == DMIRAGE_BY_WATCH;
+}
+
+static bool by_access(const struct dmirage_violation *v)
+{
+	return !by_audit(v) && !by_watch(v);
+}
+
 /* What is in the table was not loaded at any time. */
 static bool by_table(const struct dmirage_violation *v)
 {
 	return by_audit(v) && v->holder == DMIRAGE_HELD_TABLE;
 }
 
+/* When it was found. */
+static const char *moment(const struct dmirage_violation *v)
+{
+	if (by_watch(v))
+		return "this";
+	return by_audit(v) ? "the audit" : "the access";
+}
+
+/* The store that made it stale, and why that is certain. */
+static void add_store(struct text *t, const struct dmirage_violation *v)
+{
+	static const char *const why[] = {
+		[DMIRAGE_WATCH_STORE] = "",
+		[DMIRAGE_WATCH_FLUSH] =
+			", and the device was told only after that",
+		[DMIRAGE_WATCH_TIME] =
+			", and the device was not told",
+	};
+
+	add(t, "\nThe page table was changed by %s\n  on processor %u%s\n",
+	    v->function[0] ? v->function : "an instruction that is not known",
+	    v->cpu, v->why < sizeof(why) / sizeof(why[0]) ? why[v->why] : "");
+}
+
 /* What was stale, and where. */
 static void add_head(struct text *t, const struct dmirage_violation *v)
 {
-	if (by_audit(v)) {
+	if (by_watch(v)) {
+		add(t, "BUG: DMIRAGE: %s, made so by a store to the page table\n",
+		    dmirage_violation_str(v->kind));
+	} else if (by_audit(v)) {
 		add(t, "BUG: DMIRAGE: %s held by %s, found by an audit\n",
 		    dmirage_violation_str(v->kind),
 		    dmirage_holder_str(v->holder));
@@ -109,11 +146,11 @@ static void add_head(struct text *t, const struct dmirage_violation *v)
 	}
 	add_size(t, v->len);
 	add(t, " at addr 0x%016llx by context %u", v->addr, v->asid);
-	if (!by_audit(v))
+	if (by_access(v))
 		add(t, ", cookie 0x%llx", v->cookie);
 	if (v->pages > 1)
 		add(t, "\n%u pages of this %s differ; this is the first one.",
-		    v->pages, by_audit(v) ? "translation" : "access");
+		    v->pages, by_access(v) ? "access" : "translation");
 	add(t, "\n");
 }
 
@@ -122,13 +159,13 @@ static void add_held(struct text *t, const struct dmirage_violation *v)
 	__u64 block;
 
 	add(t, "\nThe device %s   frame 0x%012llx\n  of a ",
-	    by_audit(v) ? "holds" : "used ", v->held_frame);
+	    by_access(v) ? "used " : "holds", v->held_frame);
 	add_order(t, v->held_order);
 	add(t, " translation, %s", v->held_write ? "writable" : "read-only");
 	if (!by_table(v)) {
 		add(t, ", loaded ");
 		add_time(t, v->held_age_ns);
-		add(t, " before the %s", by_audit(v) ? "audit" : "access");
+		add(t, " before %s", moment(v));
 	}
 	if (v->held_order > 12 && v->held_order < 64) {
 		block = v->addr & ((1ull << v->held_order) - 1);
@@ -166,14 +203,17 @@ static void add_flush(struct text *t, const struct dmirage_violation *v)
 		end = 0;
 	add(t, "\nThe last flush near this address came ");
 	add_time(t, v->inv_age_ns);
-	add(t, " before the %s, for\n  0x%016llx-0x%016llx (",
-	    by_audit(v) ? "audit" : "access", v->inv_start, end - 1);
+	add(t, " before %s, for\n  0x%016llx-0x%016llx (", moment(v),
+	    v->inv_start, end - 1);
 	add_size(t, v->inv_len);
 	add(t, "): ");
 	if (v->addr < v->inv_start) {
 		add(t, "it begins ");
 		add_size(t, v->inv_start - v->addr);
 		add(t, " behind it\n");
+	} else if (v->addr - v->inv_start < v->inv_len && by_watch(v) &&
+		   v->why == DMIRAGE_WATCH_FLUSH) {
+		add(t, "it came too late\n");
 	} else if (v->addr - v->inv_start < v->inv_len) {
 		if (v->held_age_ns < v->inv_age_ns && !by_table(v))
 			add(t, "the translation was loaded after it\n");
@@ -201,6 +241,8 @@ int dmirage_format_violation(const struct dmirage_violation *v, char *buf,
 	add_head(&t, v);
 	add_held(&t, v);
 	add_process(&t, v);
+	if (by_watch(v))
+		add_store(&t, v);
 	add_flush(&t, v);
 	if (v->lost_before)
 		add(&t, "\n%llu record%s lost before this one.\n",

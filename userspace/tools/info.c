@@ -105,6 +105,7 @@ static void print_caps(__u64 caps)
 		{ DMIRAGE_CAP_SHARED, "shared mode" },
 		{ DMIRAGE_CAP_ORACLE_ACCESS, "access oracle" },
 		{ DMIRAGE_CAP_ORACLE_AUDIT, "audit" },
+		{ DMIRAGE_CAP_ORACLE_WATCH, "watch" },
 		{ DMIRAGE_CAP_HOLD, "hold points" },
 		{ DMIRAGE_CAP_SYNC, "synchronous invalidation" },
 		{ DMIRAGE_CAP_CALIBRATE, "calibration" },

@@ -11,9 +11,9 @@
 
 #include "tool.h"
 
-const char *argp_program_version = "dmirage 0.1 (interface version 3)";
+const char *argp_program_version = "dmirage 0.1 (interface version 4)";
 
-_Static_assert(DMIRAGE_ABI_VERSION == 3, "the version above");
+_Static_assert(DMIRAGE_ABI_VERSION == 4, "the version above");
 
 static const struct {
 	const char *name;

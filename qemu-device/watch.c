@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Watch: while the device may use a translation, the pages of the process's
+ * page table that it depends on are watched, and each store to them is judged.
+ * So a translation is found stale at the store that made it so, without any
+ * access.
+ *
+ * Concepts
+ *
+ *   The device *may use* a translation from when it read it from the mirror
+ *   table until a command covers it, whether or not the IOTLB still has it:
+ *   the mirror table does.  watchset.h keeps these, and what each depends on.
+ *
+ *   A store is told before it is made (ramwatch.h), and judged when it has
+ *   been: by work for the same vCPU, which QEMU does when the vCPU is at the
+ *   end of the translated block, a few instructions later.  What is there then
+ *   is compared by the oracle.
+ *
+ *   Another frame, or less permission, is a violation.  Absence makes the
+ *   translation *suspect*: inside one page-table-lock section the kernel may
+ *   take an entry away and put it back, and tell nobody.  It is a violation
+ *   after all if what is put there differs; if the translation is dropped by
+ *   the vCPU that made the store (a flush sleeps in mirror mode, so that vCPU
+ *   has left the lock); or if it still is absent after suspect-ms.  What is
+ *   reported is the store that made it suspect.
+ *
+ * A translation is watched after it has been read, so a store may come in
+ * between; the table is looked at again when its pages are watched.  What is
+ * stale by then is left to the access that wanted the translation: whoever
+ * stores next is not to blame.
+ *
+ * Mirror mode only, so far.
+ *
+ * Locks: all with the device's lock, which a vCPU takes in the middle of a
+ * store, with no other lock of QEMU's than ramwatch.c's.
+ */
+#include "dmirage.h"
+
+#include "hw/core/cpu.h"
+#include "qapi/error.h"
+#include "store.h"
+#include "trace.h"
+
+/* More than any guest's tests need; what finds no place is counted. */
+#define WATCH_TABLES_MAX    65536
+
+/* A store that waits to be judged. */
+typedef struct Told {
+    DmirageState *s;
+    DmirageStore store;
+} Told;
+
+/* ---- What is watched ----------------------------------------------------- */
+
+static void watch_table(void *opaque, uint64_t ram)
+{
+    dmirage_ramwatch_set(ram, true);
+}
+
+static void unwatch_table(void *opaque, uint64_t ram)
+{
+    dmirage_ramwatch_set(ram, false);
+}
+
+static bool is_watched(const DmirageState *s, const DmirageContext *c)
+{
+    const uint32_t wanted = DMIRAGE_CTL_ORACLE | DMIRAGE_CTL_WATCH;
+
+    return s->watchset && (c->ctl & wanted) == wanted &&
+           dmirage_ctx_mode(c) == DMIRAGE_MODE_MIRROR;
+}
+
+/* The oracle, with the lock held: it is not to wait. */
+static bool go_on(void *opaque)
+{
+    return true;
+}
+
+static int64_t no_time(void *opaque)
+{
+    return 0;
+}
+
+static void witness_init(DmirageWitness *w, DmirageState *s, DmirageContext *c)
+{
+    dmirage_witness_init(w, s, c, false);
+    w->oracle.pause = go_on;
+    w->oracle.now_ns = no_time;
+}
+
+/*
+ * The pages of the process's page table by which it gets to @va, as
+ * ram_addr_t.  False: there is one that is not RAM.
+ */
+static bool find_tables(DmirageState *s, DmirageContext *c, uint64_t va,
+                        uint64_t table[DMIRAGE_WATCH_LEVELS])
+{
+    DmirageWitness w;
+    DmirageWalk walk;
+
+    witness_init(&w, s, c);
+    dmirage_walk_x86(w.oracle.read, &w, c->cpu_root, w.oracle.levels, va,
+                     &walk);
+    for (unsigned level = 1; level <= DMIRAGE_WATCH_LEVELS; level++) {
+        table[level - 1] = 0;
+        if (walk.table[level] &&
+            !dmirage_ram_address(s->ram, walk.table[level],
+                                 &table[level - 1])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void look(DmirageState *s, const DmirageWatched *w, uint64_t first,
+                 uint64_t last, DmirageFinding *f)
+{
+    DmirageWitness by;
+
+    witness_init(&by, s, &s->ctx[w->x.asid]);
+    dmirage_oracle_check(&by.oracle, &w->x, first, last - first + 1, f);
+}
+
+/*
+ * The device has read @x from the mirror table.  Within an RCU read section.
+ */
+void dmirage_watch_add(DmirageState *s, DmirageContext *c,
+                       const DmirageXlate *x)
+{
+    uint64_t table[DMIRAGE_WATCH_LEVELS], again[DMIRAGE_WATCH_LEVELS];
+    DmirageWatched *w = NULL;
+    DmirageFinding f;
+
+    if (!is_watched(s, c)) {
+        return;
+    }
+    if (find_tables(s, c, x->va, table)) {
+        w = dmirage_watchset_add(s->watchset, x, table);
+    }
+    /* The tables may have been others by the time they were watched. */
+    while (w && find_tables(s, c, x->va, again) &&
+           memcmp(table, again, sizeof(table))) {
+        memcpy(table, again, sizeof(table));
+        if (!dmirage_watchset_move(s->watchset, w, table)) {
+            w = NULL;
+        }
+    }
+    if (!w) {
+        c->count[DMIRAGE_CNT_WATCH_REFUSED]++;
+        trace_dmirage_watch_refused(c->asid, x->va, x->order);
+        return;
+    }
+    look(s, w, x->va, dmirage_xlate_last(x), &f);
+    if (f.kind != DMIRAGE_VIOL_NONE && f.cpu_present) {
+        dmirage_watchset_remove(s->watchset, w);
+    }
+}
+
+/* ---- Judgement ----------------------------------------------------------- */
+
+typedef struct Judge {
+    DmirageState *s;
+    const DmirageStore *store;
+} Judge;
+
+/* @by: the store that made @w stale. */
+static void violation(DmirageState *s, DmirageWatched *w,
+                      const DmirageFinding *f, enum dmirage_watch_why why,
+                      const DmirageWatchStore *by)
+{
+    dmirage_violation_watch(s, &s->ctx[w->x.asid], &w->x, f, why, by);
+}
+
+static DmirageWatchStore note(const DmirageStore *store, uint64_t va)
+{
+    return (DmirageWatchStore) {
+        .time_ns = dmirage_now(),
+        .since_us = g_get_monotonic_time(),
+        .pc = store->pc,
+        .cpu = store->cpu,
+        .va = va,
+        .old = store->old,
+    };
+}
+
+/* The tables have changed, or not; what depends on them goes along. */
+static void follow(DmirageState *s, DmirageWatched *w, uint64_t va)
+{
+    uint64_t table[DMIRAGE_WATCH_LEVELS];
+
+    if (!find_tables(s, &s->ctx[w->x.asid], va, table)) {
+        dmirage_watchset_remove(s->watchset, w);
+    } else if (memcmp(table, w->table, sizeof(table))) {
+        dmirage_watchset_move(s->watchset, w, table);
+    }
+}
+
+static void suspect(DmirageState *s, DmirageWatched *w, uint64_t va,
+                    const DmirageStore *store)
+{
+    if (w->suspect) {
+        return;
+    }
+    s->ctx[w->x.asid].count[DMIRAGE_CNT_WATCH_SUSPECTS]++;
+    trace_dmirage_watch_suspect(w->x.asid, va, store->pc);
+    w->first = note(store, va);
+    dmirage_watchset_set_suspect(s->watchset, w, true);
+    if (!timer_pending(s->watch_timer)) {
+        timer_mod(s->watch_timer,
+                  qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + s->suspect_ms);
+    }
+}
+
+static void judge_one(void *opaque, DmirageWatched *w, uint64_t first,
+                      uint64_t last)
+{
+    Judge *j = opaque;
+    DmirageFinding f;
+
+    j->s->ctx[w->x.asid].count[DMIRAGE_CNT_WATCH_STORES]++;
+    look(j->s, w, first, last, &f);
+    if (f.kind == DMIRAGE_VIOL_NONE) {
+        if (w->suspect) {
+            dmirage_watchset_set_suspect(j->s->watchset, w, false);
+        }
+        follow(j->s, w, first);
+    } else if (!f.cpu_present) {
+        suspect(j->s, w, f.va, j->store);
+    } else {
+        DmirageWatchStore by = note(j->store, f.va);
+
+        violation(j->s, w, &f, DMIRAGE_WATCH_STORE,
+                  w->suspect ? &w->first : &by);
+        dmirage_watchset_remove(j->s->watchset, w);
+    }
+}
+
+/* In the vCPU's thread, with the BQL, when the store has been made. */
+static void judge(CPUState *cpu, run_on_cpu_data data)
+{
+    Told *t = data.host_ptr;
+    Judge j = { t->s, &t->store };
+
+    qemu_mutex_lock(&t->s->lock);
+    if (t->s->watchset) {
+        RCU_READ_LOCK_GUARD();
+        dmirage_watchset_store(t->s->watchset, t->store.ram, t->store.size,
+                               judge_one, &j);
+    }
+    qemu_mutex_unlock(&t->s->lock);
+    object_unref(OBJECT(t->s));
+    g_free(t);
+}
+
+static void some(void *opaque, DmirageWatched *w, uint64_t first,
+                 uint64_t last)
+{
+    *(bool *)opaque = true;
+}
+
+static void told(void *opaque, CPUState *cpu, const DmirageStore *store)
+{
+    DmirageState *s = opaque;
+    bool matters = false;
+    Told *t;
+
+    qemu_mutex_lock(&s->lock);
+    if (s->watchset) {
+        dmirage_watchset_store(s->watchset, store->ram, store->size, some,
+                               &matters);
+    }
+    qemu_mutex_unlock(&s->lock);
+    if (!matters) {
+        return;
+    }
+    t = g_new(Told, 1);
+    *t = (Told) { s, *store };
+    object_ref(OBJECT(s));
+    async_run_on_cpu(cpu, judge, RUN_ON_CPU_HOST_PTR(t));
+}
+
+/* The large translations that a command covers in part: two ends of it. */
+typedef struct Rest {
+    DmirageState *s;
+    uint64_t first;
+    uint64_t last;
+    unsigned n;
+    DmirageXlate x[2];
+} Rest;
+
+/* A command drops @w, which is what should have come first. */
+static void dropped(void *opaque, DmirageWatched *w)
+{
+    Rest *rest = opaque;
+    DmirageState *s = rest->s;
+    DmirageFinding f;
+
+    if (rest->n < ARRAY_SIZE(rest->x) &&
+        (w->x.va < rest->first || dmirage_xlate_last(&w->x) > rest->last)) {
+        rest->x[rest->n++] = w->x;
+    }
+    if (!w->suspect || !current_cpu ||
+        current_cpu->cpu_index != w->first.cpu) {
+        return;
+    }
+    look(s, w, w->first.va, w->first.va, &f);
+    if (f.kind != DMIRAGE_VIOL_NONE) {
+        violation(s, w, &f, DMIRAGE_WATCH_FLUSH, &w->first);
+    }
+}
+
+/*
+ * What is left of @x may be in the mirror table still, in smaller entries.
+ */
+static void add_rest(DmirageState *s, DmirageContext *c, const DmirageXlate *x,
+                     uint64_t first, uint64_t last)
+{
+    unsigned levels = DMIRAGE_CTL_PT_LEVELS_GET(c->ctl);
+    uint64_t end = dmirage_xlate_last(x);
+    uint64_t va = x->va, size;
+    DmirageWalk w;
+
+    for (; va <= end; va += size) {
+        bool there = dmirage_walk_mirror(dmirage_dma_read64, s, c->pt_root,
+                                         levels, levels, va,
+                                         &w) == DMIRAGE_WALK_OK;
+
+        size = 1ull << (DMIRAGE_ORDER_4K + 9 * (w.level - 1));
+        if (there && (va > last || va + size - 1 < first)) {
+            DmirageXlate part = {
+                .va = va,
+                .pa = w.addr,
+                .fill_ns = x->fill_ns,
+                .asid = c->asid,
+                .order = w.order,
+                .write = w.write,
+            };
+
+            dmirage_watch_add(s, c, &part);
+        }
+        if (va + size < va) {
+            break;
+        }
+    }
+}
+
+void dmirage_watch_drop(DmirageState *s, DmirageContext *c, uint64_t first,
+                        uint64_t last)
+{
+    Rest rest = { .s = s, .first = first, .last = last };
+
+    if (!s->watchset) {
+        return;
+    }
+    RCU_READ_LOCK_GUARD();
+    dmirage_watchset_drop_range(s->watchset, c->asid, first, last,
+                                c->enabled ? dropped : NULL, &rest);
+    for (unsigned i = 0; i < rest.n; i++) {
+        add_rest(s, c, &rest.x[i], first, last);
+    }
+}
+
+static void overdue(void *opaque, DmirageWatched *w)
+{
+    DmirageState *s = opaque;
+    DmirageFinding f;
+
+    if (g_get_monotonic_time() - w->first.since_us < s->suspect_ms * 1000ll) {
+        return;
+    }
+    look(s, w, w->first.va, w->first.va, &f);
+    if (f.kind == DMIRAGE_VIOL_NONE) {
+        dmirage_watchset_set_suspect(s->watchset, w, false);
+        return;
+    }
+    violation(s, w, &f, DMIRAGE_WATCH_TIME, &w->first);
+    dmirage_watchset_remove(s->watchset, w);
+}
+
+static void any(void *opaque, DmirageWatched *w)
+{
+    *(bool *)opaque = true;
+}
+
+/* In the main loop. */
+static void time_is_up(void *opaque)
+{
+    DmirageState *s = opaque;
+    bool more = false;
+
+    qemu_mutex_lock(&s->lock);
+    if (s->watchset) {
+        RCU_READ_LOCK_GUARD();
+        dmirage_watchset_suspects(s->watchset, overdue, s);
+        dmirage_watchset_suspects(s->watchset, any, &more);
+    }
+    qemu_mutex_unlock(&s->lock);
+    if (more) {
+        timer_mod(s->watch_timer, qemu_clock_get_ms(QEMU_CLOCK_REALTIME) +
+                                      MAX(s->suspect_ms / 4, 1));
+    }
+}
+
+/* ---- Life, with the BQL held --------------------------------------------- */
+
+bool dmirage_watch_start(DmirageState *s, Error **errp)
+{
+    static const DmirageWatchOps ops = { watch_table, unwatch_table };
+
+    Error *why = NULL;
+
+    if (s->watch == ON_OFF_AUTO_OFF) {
+        return true;
+    }
+    if (!dmirage_ramwatch_start(told, s, &why)) {
+        if (s->watch == ON_OFF_AUTO_ON) {
+            error_propagate(errp, why);
+            return false;
+        }
+        error_free(why);
+        return true;
+    }
+    s->watchset = dmirage_watchset_new(WATCH_TABLES_MAX, &ops, s);
+    s->watch_timer = timer_new_ms(QEMU_CLOCK_REALTIME, time_is_up, s);
+    return true;
+}
+
+/* No engine works any more. */
+void dmirage_watch_stop(DmirageState *s)
+{
+    DmirageWatchset *watchset = s->watchset;
+
+    if (!watchset) {
+        return;
+    }
+    timer_free(s->watch_timer);
+    qemu_mutex_lock(&s->lock);
+    s->watchset = NULL;
+    WITH_RCU_READ_LOCK_GUARD() {
+        dmirage_watchset_free(watchset);
+    }
+    qemu_mutex_unlock(&s->lock);
+    dmirage_ramwatch_stop();
+}
