@@ -498,7 +498,6 @@ static void *engine(void *opaque)
 
 void dmirage_engine_start(DmirageState *s)
 {
-    qemu_mutex_init(&s->lock);
     qemu_cond_init(&s->work);
     qemu_cond_init(&s->drained);
     qemu_cond_init(&s->idle);
@@ -562,5 +561,4 @@ void dmirage_engine_stop(DmirageState *s)
     qemu_cond_destroy(&s->idle);
     qemu_cond_destroy(&s->drained);
     qemu_cond_destroy(&s->work);
-    qemu_mutex_destroy(&s->lock);
 }

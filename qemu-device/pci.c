@@ -226,10 +226,23 @@ static void dmirage_class_init(ObjectClass *klass,
     set_bit(DEVICE_CATEGORY_MISC, dc->categories);
 }
 
+/* The lock is there for as long as anybody may have a pointer to the device. */
+static void dmirage_init(Object *obj)
+{
+    qemu_mutex_init(&DMIRAGE(obj)->lock);
+}
+
+static void dmirage_finalize(Object *obj)
+{
+    qemu_mutex_destroy(&DMIRAGE(obj)->lock);
+}
+
 static const TypeInfo dmirage_info = {
     .name = TYPE_DMIRAGE,
     .parent = TYPE_PCI_DEVICE,
     .instance_size = sizeof(DmirageState),
+    .instance_init = dmirage_init,
+    .instance_finalize = dmirage_finalize,
     .class_init = dmirage_class_init,
     .interfaces = (DMIRAGE_CONST_CLASS InterfaceInfo[]) {
         { INTERFACE_PCIE_DEVICE },

@@ -169,6 +169,8 @@ static void atomic_sum(unsigned int len)
 		mirror_map(&c[i], VA + i * PAGE_4K, pa, ORDER_4K, DMIRAGE_PTE_WRITE);
 	}
 	cpu_start(&cpu, len == 8 ? add_64 : add_32, ram(d, pa + 64));
+	/* Both are at it. */
+	wait_for(ram64(d, pa + 64) > 1000);
 	for (unsigned int round = 0; round < ROUNDS; round++) {
 		for (unsigned int n = 0; n < BATCH; n++)
 			for (unsigned int i = 0; i < CONTEXTS; i++)

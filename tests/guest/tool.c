@@ -647,7 +647,7 @@ static void usage(int arg)
 	}
 	RUN(&t, "no-such-command", ST_USAGE);
 	RUN(&t, "--version", ST_OK);
-	SAYS(&t, "interface version 3");
+	SAYS(&t, "interface version 4");
 }
 
 static void devices(int arg)
