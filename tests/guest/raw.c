@@ -22,16 +22,17 @@ int raw_open(int flags)
 
 struct raw raw_start(unsigned int sq_entries, unsigned int cq_entries)
 {
-	return raw_start_mode(sq_entries, cq_entries, DMIRAGE_MODE_MIRROR);
+	return raw_start_mode(sq_entries, cq_entries, DMIRAGE_MODE_MIRROR, 0);
 }
 
 struct raw raw_start_mode(unsigned int sq_entries, unsigned int cq_entries,
-			  unsigned int mode)
+			  unsigned int mode, unsigned int flags)
 {
 	struct raw r = {
 		.setup = { .sq_entries = sq_entries,
 			   .cq_entries = cq_entries,
-			   .mode = mode },
+			   .mode = mode,
+			   .flags = flags },
 	};
 
 	r.fd = raw_open(0);

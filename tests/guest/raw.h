@@ -31,7 +31,7 @@ int raw_open(int flags);
 /* Open, set up, map; ends the test on failure. */
 struct raw raw_start(unsigned int sq_entries, unsigned int cq_entries);
 struct raw raw_start_mode(unsigned int sq_entries, unsigned int cq_entries,
-			  unsigned int mode);
+			  unsigned int mode, unsigned int flags);
 void raw_end(struct raw *r);
 
 /* Map what has been set up. */

@@ -128,7 +128,7 @@ static void modes(int mode)
 		.len = mem.len,
 		.flags = DMIRAGE_REGION_WRITE,
 	};
-	struct raw r = raw_start_mode(8, 8, mode);
+	struct raw r = raw_start_mode(8, 8, mode, 0);
 	struct dmirage_cqe cqe;
 	struct dmirage_sqe sqe;
 	unsigned int i;

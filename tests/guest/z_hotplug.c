@@ -125,13 +125,26 @@ static void read_record(void)
 	_exit(errno == ENODEV || errno == EIO ? ENDED : FAILED);
 }
 
+static unsigned int watch_flag(void)
+{
+	struct dmirage_info info;
+	int fd = raw_open(0);
+
+	if (fd < 0 || ioctl(fd, DMIRAGE_IOC_INFO, &info))
+		_exit(FAILED);
+	close(fd);
+	return info.caps & DMIRAGE_CAP_ORACLE_WATCH ? DMIRAGE_SETUP_WATCH : 0;
+}
+
 static void worker_main(enum worker me)
 {
 	static u8 words[64 * 1024] __attribute__((aligned(4096)));
 	u64 until = now_ms() + WAIT_MS;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	own = raw_start(8, 8);
+	/* One of them is watched, with a store to judge at any time. */
+	own = raw_start_mode(8, 8, DMIRAGE_MODE_MIRROR,
+			     me == FAULTS ? watch_flag() : 0);
 	if (me == READS)
 		read_record();
 	/* over() is not to wait */
