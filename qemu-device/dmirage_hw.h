@@ -620,7 +620,8 @@ enum dmirage_watch_why {
                                  * has another frame, or lost permission */
     DMIRAGE_WATCH_FLUSH = 1,    /* the vCPU that took the entry away sent a
                                  * command for it, which came too late */
-    DMIRAGE_WATCH_TIME = 2,     /* the entry stayed away for suspect-ms */
+    DMIRAGE_WATCH_TIME = 2,     /* the entry stayed away for suspect-ms, and
+                                 * that vCPU is in user mode or idle */
 };
 
 /* Where an audit found it. */

@@ -120,6 +120,14 @@ static uint64_t find_pc(CPUState *cs, uintptr_t retaddr)
     return pc;
 }
 
+/* In the vCPU's thread. */
+bool dmirage_ramwatch_outside(CPUState *cpu)
+{
+    CPUX86State *env = &X86_CPU(cpu)->env;
+
+    return cpu->halted || (env->hflags & HF_CPL_MASK) == 3;
+}
+
 void dmirage_ramwatch_tell(CPUState *cpu, uint64_t ram, unsigned size,
                            uintptr_t retaddr)
 {

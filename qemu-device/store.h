@@ -36,5 +36,7 @@ bool dmirage_ramwatch_start(DmirageStoreFn *fn, void *opaque,
                             struct Error **errp);
 void dmirage_ramwatch_stop(void);
 bool dmirage_ramwatch_set(uint64_t ram, bool on);
+/* The vCPU is in user mode, or idle, so the kernel holds no spinlock there. */
+bool dmirage_ramwatch_outside(struct CPUState *cpu);
 
 #endif

@@ -21,8 +21,9 @@
  *   take an entry away and put it back, and tell nobody.  It is a violation
  *   after all if what is put there differs; if the translation is dropped by
  *   the vCPU that made the store (a flush sleeps in mirror mode, so that vCPU
- *   has left the lock); or if it still is absent after suspect-ms.  What is
- *   reported is the store that made it suspect.
+ *   has left the lock); or if it still is absent after suspect-ms and that vCPU
+ *   is in user mode, or idle.  What is reported is the store that made it
+ *   suspect.
  *
  * A translation is watched after it has been read, so a store may come in
  * between; the table is looked at again when its pages are watched.  What is
@@ -43,6 +44,8 @@
 
 /* More than any guest's tests need; what finds no place is counted. */
 #define WATCH_TABLES_MAX    65536
+
+#define WATCH_CPUS_MAX      1024
 
 /* A store that waits to be judged. */
 typedef struct Told {
@@ -360,44 +363,105 @@ void dmirage_watch_drop(DmirageState *s, DmirageContext *c, uint64_t first,
     }
 }
 
+/* Long enough ago that it counts, if the vCPU has left the lock since. */
+static bool is_overdue(const DmirageState *s, const DmirageWatched *w)
+{
+    return g_get_monotonic_time() - w->first.since_us >=
+           s->suspect_ms * 1000ll;
+}
+
+/**
+ * Overdue: the suspects of a vCPU
+ * @settled: it holds no lock now
+ * @left: there are such as it may not be certain of yet
+ */
+typedef struct Overdue {
+    DmirageState *s;
+    unsigned cpu;
+    bool settled;
+    bool left;
+} Overdue;
+
 static void overdue(void *opaque, DmirageWatched *w)
 {
-    DmirageState *s = opaque;
+    Overdue *o = opaque;
     DmirageFinding f;
 
-    if (g_get_monotonic_time() - w->first.since_us < s->suspect_ms * 1000ll) {
+    if (w->first.cpu != o->cpu) {
         return;
     }
-    look(s, w, w->first.va, w->first.va, &f);
+    if (!o->settled || !is_overdue(o->s, w)) {
+        o->left = true;
+        return;
+    }
+    look(o->s, w, w->first.va, w->first.va, &f);
     if (f.kind == DMIRAGE_VIOL_NONE) {
-        dmirage_watchset_set_suspect(s->watchset, w, false);
+        dmirage_watchset_set_suspect(o->s->watchset, w, false);
         return;
     }
-    violation(s, w, &f, DMIRAGE_WATCH_TIME, &w->first);
-    dmirage_watchset_remove(s->watchset, w);
+    violation(o->s, w, &f, DMIRAGE_WATCH_TIME, &w->first);
+    dmirage_watchset_remove(o->s->watchset, w);
 }
 
-static void any(void *opaque, DmirageWatched *w)
+static void start_timer(DmirageState *s)
 {
-    *(bool *)opaque = true;
+    timer_mod(s->watch_timer, qemu_clock_get_ms(QEMU_CLOCK_REALTIME) +
+                                  MAX(s->suspect_ms / 4, 1));
 }
 
-/* In the main loop. */
+/* In the vCPU's thread, with the BQL. */
+static void settle(CPUState *cpu, run_on_cpu_data data)
+{
+    Overdue o = {
+        .s = data.host_ptr,
+        .cpu = cpu->cpu_index,
+        .settled = dmirage_ramwatch_outside(cpu),
+    };
+
+    qemu_mutex_lock(&o.s->lock);
+    if (o.s->watchset) {
+        RCU_READ_LOCK_GUARD();
+        dmirage_watchset_suspects(o.s->watchset, overdue, &o);
+        if (o.left) {
+            start_timer(o.s);
+        }
+    }
+    qemu_mutex_unlock(&o.s->lock);
+    object_unref(OBJECT(o.s));
+}
+
+/* Notes of which vCPUs there are suspects. */
+static void whose(void *opaque, DmirageWatched *w)
+{
+    unsigned long *cpus = opaque;
+
+    if (w->first.cpu < WATCH_CPUS_MAX) {
+        set_bit(w->first.cpu, cpus);
+    }
+}
+
+/*
+ * In the main loop.  A vCPU may not have run for as long as that, on a busy
+ * host, and still be in the middle of it; so it is asked itself.
+ */
 static void time_is_up(void *opaque)
 {
     DmirageState *s = opaque;
-    bool more = false;
+    DECLARE_BITMAP(cpus, WATCH_CPUS_MAX) = { 0 };
 
     qemu_mutex_lock(&s->lock);
     if (s->watchset) {
-        RCU_READ_LOCK_GUARD();
-        dmirage_watchset_suspects(s->watchset, overdue, s);
-        dmirage_watchset_suspects(s->watchset, any, &more);
+        dmirage_watchset_suspects(s->watchset, whose, cpus);
     }
     qemu_mutex_unlock(&s->lock);
-    if (more) {
-        timer_mod(s->watch_timer, qemu_clock_get_ms(QEMU_CLOCK_REALTIME) +
-                                      MAX(s->suspect_ms / 4, 1));
+    for (unsigned n = find_first_bit(cpus, WATCH_CPUS_MAX);
+         n < WATCH_CPUS_MAX; n = find_next_bit(cpus, WATCH_CPUS_MAX, n + 1)) {
+        CPUState *cpu = qemu_get_cpu(n);
+
+        if (cpu) {
+            object_ref(OBJECT(s));
+            async_run_on_cpu(cpu, settle, RUN_ON_CPU_HOST_PTR(s));
+        }
     }
 }
 
