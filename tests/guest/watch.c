@@ -205,13 +205,16 @@ static void child_ends(void)
 	child = 0;
 }
 
-/* On others the compiler may have put these functions into others. */
+/* In others the compiler may have put these functions into others. */
 static bool known_kernel(void)
 {
 	static const char *const series[] = { "5.10.", "6.1.", "6.12." };
+	const char *debug = getenv("DMIRAGE_DEBUG");
 	struct utsname name;
 	unsigned int i;
 
+	if (debug && *debug)
+		return false;
 	ASSERT_SYS(uname(&name));
 	for (i = 0; i < ARRAY_SIZE(series); i++)
 		if (!strncmp(name.release, series[i], strlen(series[i])))
