@@ -458,8 +458,9 @@ void dmirage_violation_watch(DmirageState *s, DmirageContext *c,
 /* watch.c */
 bool dmirage_watch_start(DmirageState *s, Error **errp);    /* BQL held */
 void dmirage_watch_stop(DmirageState *s);                   /* BQL held */
-void dmirage_watch_add(DmirageState *s, DmirageContext *c,
-                       const DmirageXlate *x);              /* @lock held */
+void dmirage_watch_add(DmirageState *s, DmirageContext *c, uint64_t va,
+                       const DmirageWalk *walk,
+                       int64_t fill_ns);                    /* @lock held */
 void dmirage_watch_drop(DmirageState *s, DmirageContext *c, uint64_t first,
                         uint64_t last);                     /* @lock held */
 

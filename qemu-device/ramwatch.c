@@ -138,7 +138,6 @@ void dmirage_ramwatch_tell(CPUState *cpu, uint64_t ram, unsigned size,
     };
 
     RCU_READ_LOCK_GUARD();
-    store.old = ldq_le_p(qemu_map_ram_ptr(NULL, ram & ~7ull));
     store.pc = find_pc(cpu, retaddr);
     QEMU_LOCK_GUARD(&lock);
     if (told) {

@@ -15,14 +15,12 @@
  * @size: bytes; 1 also if it is not known how many
  * @cpu: index of the vCPU
  * @pc: linear address of the instruction; 0: not known
- * @old: the aligned 8 bytes around @ram, as they were
  */
 typedef struct DmirageStore {
     uint64_t ram;
     unsigned size;
     unsigned cpu;
     uint64_t pc;
-    uint64_t old;
 } DmirageStore;
 
 struct CPUState;

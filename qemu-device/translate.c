@@ -77,22 +77,6 @@ static DmirageXlate made_of(DmirageState *s, DmirageContext *c, uint64_t va,
     };
 }
 
-/* What was read is watched, all of it, whatever part of it is cached. */
-static void watch(DmirageState *s, DmirageContext *c, uint64_t va,
-                  const DmirageWalk *w)
-{
-    DmirageXlate x = {
-        .va = va >> w->order << w->order,
-        .pa = w->addr,
-        .fill_ns = c->now_ns,
-        .asid = c->asid,
-        .order = w->order,
-        .write = w->write,
-    };
-
-    dmirage_watch_add(s, c, &x);
-}
-
 /* Fetches the translations of the pages after @va, as far as they are there. */
 static void prefetch(DmirageState *s, DmirageContext *c, uint64_t va,
                      const DmirageWalk *w)
@@ -120,7 +104,7 @@ static void prefetch(DmirageState *s, DmirageContext *c, uint64_t va,
         x = made_of(s, c, next, &there);
         x.prefetched = true;
         dmirage_iotlb_insert(s->iotlb, &x);
-        watch(s, c, next, &there);
+        dmirage_watch_add(s, c, next, &there, c->now_ns);
         c->count[DMIRAGE_CNT_PREFETCHED]++;
     }
 }
@@ -181,7 +165,7 @@ DmirageTranslated dmirage_translate(DmirageState *s, DmirageContext *c,
     }
     *x = made_of(s, c, va, &w);
     dmirage_iotlb_insert(s->iotlb, x);
-    watch(s, c, va, &w);
+    dmirage_watch_add(s, c, va, &w, c->now_ns);
     /* What is fetched ahead must not push out what was asked for. */
     if (s->prefetch && dmirage_ctx_mode(c) != DMIRAGE_MODE_SHARED &&
         (s->fracture || x->order == DMIRAGE_ORDER_4K)) {

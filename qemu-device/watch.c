@@ -125,11 +125,20 @@ static void look(DmirageState *s, const DmirageWatched *w, uint64_t first,
 }
 
 /*
- * The device has read @x from the mirror table.  Within an RCU read section.
+ * The device has read what translates @va from the mirror table: all of that is
+ * watched, whatever part of it is cached.  Within an RCU read section.
  */
-void dmirage_watch_add(DmirageState *s, DmirageContext *c,
-                       const DmirageXlate *x)
+void dmirage_watch_add(DmirageState *s, DmirageContext *c, uint64_t va,
+                       const DmirageWalk *walk, int64_t fill_ns)
 {
+    const DmirageXlate x = {
+        .va = va >> walk->order << walk->order,
+        .pa = walk->addr,
+        .fill_ns = fill_ns,
+        .asid = c->asid,
+        .order = walk->order,
+        .write = walk->write,
+    };
     uint64_t table[DMIRAGE_WATCH_LEVELS], again[DMIRAGE_WATCH_LEVELS];
     DmirageWatched *w = NULL;
     DmirageFinding f;
@@ -137,11 +146,11 @@ void dmirage_watch_add(DmirageState *s, DmirageContext *c,
     if (!is_watched(s, c)) {
         return;
     }
-    if (find_tables(s, c, x->va, table)) {
-        w = dmirage_watchset_add(s->watchset, x, table);
+    if (find_tables(s, c, x.va, table)) {
+        w = dmirage_watchset_add(s->watchset, &x, table);
     }
     /* The tables may have been others by the time they were watched. */
-    while (w && find_tables(s, c, x->va, again) &&
+    while (w && find_tables(s, c, x.va, again) &&
            memcmp(table, again, sizeof(table))) {
         memcpy(table, again, sizeof(table));
         if (!dmirage_watchset_move(s->watchset, w, table)) {
@@ -150,21 +159,16 @@ void dmirage_watch_add(DmirageState *s, DmirageContext *c,
     }
     if (!w) {
         c->count[DMIRAGE_CNT_WATCH_REFUSED]++;
-        trace_dmirage_watch_refused(c->asid, x->va, x->order);
+        trace_dmirage_watch_refused(c->asid, x.va, x.order);
         return;
     }
-    look(s, w, x->va, dmirage_xlate_last(x), &f);
+    look(s, w, x.va, dmirage_xlate_last(&x), &f);
     if (f.kind != DMIRAGE_VIOL_NONE && f.cpu_present) {
         dmirage_watchset_remove(s->watchset, w);
     }
 }
 
 /* ---- Judgement ----------------------------------------------------------- */
-
-typedef struct Judge {
-    DmirageState *s;
-    const DmirageStore *store;
-} Judge;
 
 /* @by: the store that made @w stale. */
 static void violation(DmirageState *s, DmirageWatched *w,
@@ -177,12 +181,10 @@ static void violation(DmirageState *s, DmirageWatched *w,
 static DmirageWatchStore note(const DmirageStore *store, uint64_t va)
 {
     return (DmirageWatchStore) {
-        .time_ns = dmirage_now(),
         .since_us = g_get_monotonic_time(),
         .pc = store->pc,
         .cpu = store->cpu,
         .va = va,
-        .old = store->old,
     };
 }
 
@@ -198,6 +200,11 @@ static void follow(DmirageState *s, DmirageWatched *w, uint64_t va)
     }
 }
 
+static void start_timer(DmirageState *s, uint32_t ms)
+{
+    timer_mod(s->watch_timer, qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + ms);
+}
+
 static void suspect(DmirageState *s, DmirageWatched *w, uint64_t va,
                     const DmirageStore *store)
 {
@@ -209,32 +216,32 @@ static void suspect(DmirageState *s, DmirageWatched *w, uint64_t va,
     w->first = note(store, va);
     dmirage_watchset_set_suspect(s->watchset, w, true);
     if (!timer_pending(s->watch_timer)) {
-        timer_mod(s->watch_timer,
-                  qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + s->suspect_ms);
+        start_timer(s, s->suspect_ms);
     }
 }
 
 static void judge_one(void *opaque, DmirageWatched *w, uint64_t first,
                       uint64_t last)
 {
-    Judge *j = opaque;
+    const Told *t = opaque;
+    DmirageState *s = t->s;
     DmirageFinding f;
 
-    j->s->ctx[w->x.asid].count[DMIRAGE_CNT_WATCH_STORES]++;
-    look(j->s, w, first, last, &f);
+    s->ctx[w->x.asid].count[DMIRAGE_CNT_WATCH_STORES]++;
+    look(s, w, first, last, &f);
     if (f.kind == DMIRAGE_VIOL_NONE) {
         if (w->suspect) {
-            dmirage_watchset_set_suspect(j->s->watchset, w, false);
+            dmirage_watchset_set_suspect(s->watchset, w, false);
         }
-        follow(j->s, w, first);
+        follow(s, w, first);
     } else if (!f.cpu_present) {
-        suspect(j->s, w, f.va, j->store);
+        suspect(s, w, f.va, &t->store);
     } else {
-        DmirageWatchStore by = note(j->store, f.va);
+        DmirageWatchStore by = note(&t->store, f.va);
 
-        violation(j->s, w, &f, DMIRAGE_WATCH_STORE,
+        violation(s, w, &f, DMIRAGE_WATCH_STORE,
                   w->suspect ? &w->first : &by);
-        dmirage_watchset_remove(j->s->watchset, w);
+        dmirage_watchset_remove(s->watchset, w);
     }
 }
 
@@ -242,13 +249,12 @@ static void judge_one(void *opaque, DmirageWatched *w, uint64_t first,
 static void judge(CPUState *cpu, run_on_cpu_data data)
 {
     Told *t = data.host_ptr;
-    Judge j = { t->s, &t->store };
 
     qemu_mutex_lock(&t->s->lock);
     if (t->s->watchset) {
         RCU_READ_LOCK_GUARD();
         dmirage_watchset_store(t->s->watchset, t->store.ram, t->store.size,
-                               judge_one, &j);
+                               judge_one, t);
     }
     qemu_mutex_unlock(&t->s->lock);
     object_unref(OBJECT(t->s));
@@ -330,16 +336,7 @@ static void add_rest(DmirageState *s, DmirageContext *c, const DmirageXlate *x,
 
         size = 1ull << (DMIRAGE_ORDER_4K + 9 * (w.level - 1));
         if (there && (va > last || va + size - 1 < first)) {
-            DmirageXlate part = {
-                .va = va,
-                .pa = w.addr,
-                .fill_ns = x->fill_ns,
-                .asid = c->asid,
-                .order = w.order,
-                .write = w.write,
-            };
-
-            dmirage_watch_add(s, c, &part);
+            dmirage_watch_add(s, c, va, &w, x->fill_ns);
         }
         if (va + size < va) {
             break;
@@ -403,12 +400,6 @@ static void overdue(void *opaque, DmirageWatched *w)
     dmirage_watchset_remove(o->s->watchset, w);
 }
 
-static void start_timer(DmirageState *s)
-{
-    timer_mod(s->watch_timer, qemu_clock_get_ms(QEMU_CLOCK_REALTIME) +
-                                  MAX(s->suspect_ms / 4, 1));
-}
-
 /* In the vCPU's thread, with the BQL. */
 static void settle(CPUState *cpu, run_on_cpu_data data)
 {
@@ -423,7 +414,7 @@ static void settle(CPUState *cpu, run_on_cpu_data data)
         RCU_READ_LOCK_GUARD();
         dmirage_watchset_suspects(o.s->watchset, overdue, &o);
         if (o.left) {
-            start_timer(o.s);
+            start_timer(o.s, MAX(o.s->suspect_ms / 4, 1));
         }
     }
     qemu_mutex_unlock(&o.s->lock);
@@ -470,7 +461,6 @@ static void time_is_up(void *opaque)
 bool dmirage_watch_start(DmirageState *s, Error **errp)
 {
     static const DmirageWatchOps ops = { watch_table, unwatch_table };
-
     Error *why = NULL;
 
     if (s->watch == ON_OFF_AUTO_OFF) {

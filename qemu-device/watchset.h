@@ -38,20 +38,16 @@
 
 /**
  * DmirageWatchStore: a store to a table, as its judge noted it
- * @time_ns: device clock
- * @since_us: time of the process's clock
+ * @since_us: host clock
  * @pc: instruction that stored
  * @cpu: virtual CPU that stored
- * @va: where it stored, as it addressed it
- * @old: entry before
+ * @va: first address of the translation that it concerns
  */
 typedef struct DmirageWatchStore {
-    uint64_t time_ns;
     int64_t since_us;
     uint64_t pc;
     unsigned cpu;
     uint64_t va;
-    uint64_t old;
 } DmirageWatchStore;
 
 /**
