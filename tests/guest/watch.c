@@ -205,21 +205,22 @@ static void child_ends(void)
 	child = 0;
 }
 
+/* As in "6.1.". */
+static bool kernel_is(const char *series)
+{
+	struct utsname name;
+
+	ASSERT_SYS(uname(&name));
+	return !strncmp(name.release, series, strlen(series));
+}
+
 /* In others the compiler may have put these functions into others. */
 static bool known_kernel(void)
 {
-	static const char *const series[] = { "5.10.", "6.1.", "6.12." };
 	const char *debug = getenv("DMIRAGE_DEBUG");
-	struct utsname name;
-	unsigned int i;
 
-	if (debug && *debug)
-		return false;
-	ASSERT_SYS(uname(&name));
-	for (i = 0; i < ARRAY_SIZE(series); i++)
-		if (!strncmp(name.release, series[i], strlen(series[i])))
-			return true;
-	return false;
+	return (!debug || !*debug) && (kernel_is("5.10.") || kernel_is("6.1.") ||
+				       kernel_is("6.12."));
 }
 
 static void made_stale(int n)
@@ -269,13 +270,11 @@ static void there_again(int arg)
 {
 	struct dmirage *d = open_watched(NULL);
 	struct probe_mem mem = held(d, PROBE_KIND_4K);
-	struct utsname name;
 
 	(void)arg;
 	ASSERT_SYS(madvise(mem.addr, mem.len, MADV_COLD));
 	expect_unseen(d);
-	ASSERT_SYS(uname(&name));
-	if (!strncmp(name.release, "6.1.", 4))
+	if (kernel_is("6.1."))
 		EXPECT_GE(counter(d, "watch_suspects"), 1);
 	ktap_note("%llu stores, %llu suspects",
 		  (unsigned long long)counter(d, "watch_stores"),
