@@ -342,12 +342,21 @@ static void fill_chain(struct dmirage_sqe *sqe, unsigned int n, u8 *p, u64 value
 	dmirage_chain(sqe, n);
 }
 
+/* Until the device has written there; a fault may have to be served first. */
+static void await_write(const volatile u8 *p)
+{
+	u64 end = now_ms() + 2000;
+
+	while (!*p && now_ms() < end)
+		sleep_ms(1);
+	ASSERT(*p);
+}
+
 /* Not all of it has been submitted: what is there is done, and the rest awaited. */
 static void in_parts(int bad_first)
 {
 	struct probe_mem mem = get_mem(PROBE_KIND_4K, PROBE_4K);
 	struct dmirage *d = open_context();
-	u64 end = now_ms() + 2000;
 	struct dmirage_sqe sqe[6];
 	struct dmirage_sqe other;
 	struct dmirage_cqe cqe;
@@ -356,8 +365,8 @@ static void in_parts(int bad_first)
 	if (bad_first)
 		sqe[0].len = 0;
 	submit_all(d, sqe, 3);
-	while (!bad_first && !cpu_read(mem.addr + 16) && now_ms() < end)
-		sleep_ms(1);
+	if (!bad_first)
+		await_write(mem.addr + 16);
 	expect_no_completion(d);
 	EXPECT_EQ(dmirage_in_flight(d), 0);
 	/* Another one would be taken for the next piece. */
@@ -427,13 +436,11 @@ static void close_open(int arg)
 	struct probe_mem mem = get_mem(PROBE_KIND_4K, PROBE_4K);
 	struct dmirage *d = open_context();
 	struct dmirage_sqe sqe[4];
-	u64 end = now_ms() + 2000;
 
 	(void)arg;
 	fill_chain(sqe, 4, mem.addr, ~0ull, 1);
 	submit_all(d, sqe, 2);
-	while (!cpu_read(mem.addr + 8) && now_ms() < end)
-		sleep_ms(1);
+	await_write(mem.addr + 8);
 	EXPECT_EQ(cpu_read(mem.addr + 8), ~0ull);
 	dmirage_close(d);
 	/* The next owner's first descriptor is not a piece of it. */
@@ -456,6 +463,7 @@ static void open_and_moved(int arg)
 	dmirage_prep_fill(&sqe[1], 1, mem.addr + PROBE_4K, ~0ull, PROBE_4K);
 	dmirage_chain(sqe, 2);
 	submit_all(d, sqe, 1);
+	await_write(mem.addr + PROBE_4K - 1);
 	expect_no_completion(d);
 	EXPECT_EQ(mem.addr[0], 0xff);
 	move_mem(&mem, 1);
