@@ -55,15 +55,23 @@ static bool dmirage_mem_permits(const struct file *file,
 	       file->private_data == mm;
 }
 
+/* The context is about the address space of this task's process. */
+void dmirage_attach_who(struct dmirage_ctx *ctx, struct task_struct *task)
+{
+	ctx->pid = task_tgid_nr(task);
+	get_task_comm(ctx->comm, task->group_leader);
+}
+
 /**
  * dmirage_attach - the address space of another process
+ * @ctx:    whose name and number are kept in it
  * @pidfd:  which one
  * @mem_fd: its /proc/PID/mem
  *
  * Return: the address space, to be mmdrop()ped; or an ERR_PTR: -EBADF, -EACCES,
  * -ESRCH as in struct dmirage_setup.
  */
-struct mm_struct *dmirage_attach(int pidfd, int mem_fd)
+struct mm_struct *dmirage_attach(struct dmirage_ctx *ctx, int pidfd, int mem_fd)
 {
 	struct mm_struct *mm = ERR_PTR(-EBADF);
 	struct file *pid_file = fget(pidfd);
@@ -82,6 +90,7 @@ struct mm_struct *dmirage_attach(int pidfd, int mem_fd)
 	if (!task)
 		goto put_files;
 	mm = get_task_mm(task);
+	dmirage_attach_who(ctx, task);
 	put_task_struct(task);
 	if (!mm) {
 		mm = ERR_PTR(-ESRCH);

@@ -585,11 +585,12 @@ static int dmirage_ctx_bind(struct dmirage_ctx *ctx,
 	struct mm_struct *mm = ctx->owner;
 
 	if (setup->flags & DMIRAGE_SETUP_ATTACH) {
-		mm = dmirage_attach(setup->pidfd, setup->mem_fd);
+		mm = dmirage_attach(ctx, setup->pidfd, setup->mem_fd);
 		if (IS_ERR(mm))
 			return PTR_ERR(mm);
 	} else {
 		mmgrab(mm);
+		dmirage_attach_who(ctx, current);
 	}
 	mmdrop(ctx->mm);
 	ctx->mm = mm;

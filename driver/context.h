@@ -65,11 +65,13 @@
 #include "gate.h"
 #include "mirror.h"
 #include "pgtable.h"
+#include "record.h"
 
 struct address_space;
 struct eventfd_ctx;
 struct mm_struct;
 struct page;
+struct task_struct;
 
 /* violation records kept for a reader */
 #define DMIRAGE_RECORDS		256
@@ -163,6 +165,8 @@ struct dmirage_audit_result {
  * @mode:       DMIRAGE_MODE_*; set by set-up before the context is LIVE
  * @by_region:  only regions may be used; likewise
  * @watched:    stores to the process's page table are judged; likewise
+ * @pid:        thread group that @mm was found with, in the initial namespace
+ * @comm:       its name then
  * @node:       in dmirage_dev.files or .ended
  * @dir_lock:   see below
  * @life:       see below
@@ -234,6 +238,8 @@ struct dmirage_ctx {
 	u32 mode;
 	bool by_region;
 	bool watched;
+	pid_t pid;
+	char comm[DMIRAGE_COMM_LEN];
 	struct list_head node;
 
 	/*
@@ -388,8 +394,8 @@ struct dmirage_ctx {
 	 */
 	spinlock_t rec_lock;
 	struct mutex read_lock;	/* one reader at a time; outside of rec_lock */
-	DECLARE_KFIFO_PTR(records, struct dmirage_violation);
-	struct dmirage_violation *record_mem;
+	DECLARE_KFIFO_PTR(records, struct dmirage_found);
+	struct dmirage_found *record_mem;
 	u64 lost;
 
 	atomic64_t stats[DMIRAGE_STAT_MAX];
@@ -476,7 +482,8 @@ void dmirage_prefetch_work(struct work_struct *work);
 void dmirage_prefetch_cancel(struct dmirage_ctx *ctx);
 
 /* attach.c */
-struct mm_struct *dmirage_attach(int pidfd, int mem_fd);
+void dmirage_attach_who(struct dmirage_ctx *ctx, struct task_struct *task);
+struct mm_struct *dmirage_attach(struct dmirage_ctx *ctx, int pidfd, int mem_fd);
 
 /* audit.c */
 int dmirage_audit_run(struct dmirage_ctx *ctx, u64 addr, u64 len,

@@ -130,6 +130,7 @@ static const struct dmirage_reg_name dmirage_dev_regs[] = {
 	{ "error", DMIRAGE_REG_ERROR, 4 },
 	{ "status", DMIRAGE_REG_STATUS, 4 },
 	{ "cq_events", DMIRAGE_REG_CQ_EVENTS, 8 },
+	{ "nmi", DMIRAGE_REG_NMI, 4 },
 	{ "fq_base", DMIRAGE_REG_FQ + DMIRAGE_Q_BASE, 8 },
 	{ "fq_config", DMIRAGE_REG_FQ + DMIRAGE_Q_CONFIG, 4 },
 	{ "fq_head", DMIRAGE_REG_FQ + DMIRAGE_Q_HEAD, 4 },
@@ -206,6 +207,7 @@ void dmirage_debugfs_add_dev(struct dmirage_dev *dd)
 	debugfs_create_file("fault_modes", 0400, dd->dir, dd,
 			    &dmirage_fault_modes_fops);
 	debugfs_create_file("iotlb", 0400, dd->dir, dd, &dmirage_iotlb_fops);
+	debugfs_create_file("chains", 0600, dd->dir, dd, &dmirage_chains_fops);
 }
 
 /* No handler is running, and none will, when this returns. */

@@ -63,6 +63,7 @@
 #include <dmirage.h>
 
 struct dentry;
+struct dmirage_chain;
 struct dmirage_ctx;
 struct seq_file;
 
@@ -188,6 +189,10 @@ struct dmirage_queue {
  * @fault_wq:   runs the fault work of contexts; unbound, so that a slow fault
  *              of one context holds up no other
  * @wait:       readers of violation records, of any context
+ * @vq_rec:     a record that is being handed over; under @vq_lock
+ * @chains:     call chains, DMIRAGE_CHAINS of them, or NULL: no NMIs (chain.h)
+ * @chains_off: none are asked for
+ * @nmi_node:   in the list of those that may send NMIs
  * @dir:        debugfs directory
  */
 struct dmirage_dev {
@@ -279,6 +284,10 @@ struct dmirage_dev {
 
 	struct workqueue_struct *fault_wq;
 	wait_queue_head_t wait;
+	struct dmirage_violation *vq_rec;
+	struct dmirage_chain *chains;
+	bool chains_off;
+	struct list_head nmi_node;
 	struct dentry *dir;
 };
 
@@ -348,6 +357,9 @@ void dmirage_debugfs_add_dev(struct dmirage_dev *dd);
 void dmirage_debugfs_remove_dev(struct dmirage_dev *dd);
 void dmirage_counters_print(struct seq_file *m, const u64 *stats,
 			    const u64 *hw);
+
+/* debugfs_chain.c */
+extern const struct file_operations dmirage_chains_fops;
 
 /* debugfs_iotlb.c */
 extern const struct file_operations dmirage_iotlb_fops;

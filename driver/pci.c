@@ -18,6 +18,7 @@
 #include <linux/slab.h>
 #include <linux/workqueue.h>
 
+#include "chain.h"
 #include "compat.h"
 #include "context.h"
 
@@ -70,8 +71,10 @@ static void dmirage_dev_free(struct kref *ref)
 {
 	struct dmirage_dev *dd = container_of(ref, struct dmirage_dev, ref);
 
+	dmirage_chain_free(dd);
 	ida_free(&dmirage_ids, dd->id);
 	pci_dev_put(dd->pdev);
+	kfree(dd->vq_rec);
 	kfree(dd);
 }
 
@@ -88,8 +91,12 @@ static struct dmirage_dev *dmirage_dev_alloc(struct pci_dev *pdev)
 	dd = kzalloc(sizeof(*dd), GFP_KERNEL);
 	if (!dd)
 		return NULL;
+	dd->vq_rec = kmalloc(sizeof(*dd->vq_rec), GFP_KERNEL);
 	dd->id = ida_alloc(&dmirage_ids, GFP_KERNEL);
-	if (dd->id < 0) {
+	if (!dd->vq_rec || dd->id < 0) {
+		if (dd->id >= 0)
+			ida_free(&dmirage_ids, dd->id);
+		kfree(dd->vq_rec);
 		kfree(dd);
 		return NULL;
 	}
@@ -321,6 +328,7 @@ static int dmirage_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	ret = dmirage_irqs_get(dd);
 	if (ret)
 		goto stop;
+	dmirage_chain_start(dd);
 	dmirage_debugfs_add_dev(dd);
 	ret = dmirage_chardev_add(dd);
 	if (ret)
@@ -333,6 +341,8 @@ static int dmirage_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 put_irqs:
 	dmirage_debugfs_remove_dev(dd);
 	dmirage_irqs_put(dd);
+	dmirage_dev_reset(dd);
+	dmirage_chain_stop(dd);
 stop:
 	dmirage_dev_reset(dd);
 	destroy_workqueue(dd->fault_wq);
@@ -370,6 +380,7 @@ static void dmirage_remove(struct pci_dev *pdev)
 	mutex_unlock(&dd->query_lock);
 	dmirage_irqs_put(dd);
 	dmirage_dev_reset(dd);
+	dmirage_chain_stop(dd);
 	pci_clear_master(pdev);
 	destroy_workqueue(dd->fault_wq);
 	dmirage_dev_put(dd);

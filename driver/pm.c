@@ -29,6 +29,7 @@
 #include <linux/jiffies.h>
 #include <linux/pci.h>
 
+#include "chain.h"
 #include "context.h"
 
 /* How long operations that are under way may take to end */
@@ -173,6 +174,7 @@ static int dmirage_pm_restart(struct dmirage_dev *dd)
 	ret = dmirage_queues_restart(dd);
 	if (ret)
 		return ret;
+	dmirage_chain_restart(dd);
 	return dmirage_pm_each(dd, dmirage_pm_start);
 }
 

@@ -4,68 +4,14 @@
  */
 
 #include <linux/interrupt.h>
-#include <linux/iommu.h>
-#include <linux/ktime.h>
+#include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
+#include <linux/slab.h>
 #include <linux/uaccess.h>
 
 #include "context.h"
+#include "record.h"
 #include "trace.h"
-
-/*
- * The frame behind a DMA address, to be compared with the process's.  A stale
- * mapping may be gone from an IOMMU by now; then the address must do.
- */
-static u64 dmirage_dma_frame(struct dmirage_dev *dd, u64 dma)
-{
-	struct iommu_domain *domain = iommu_get_domain_for_dev(dd->dev);
-	phys_addr_t phys = domain ? iommu_iova_to_phys(domain, dma) : dma;
-
-	return (phys ?: dma) & PAGE_MASK;
-}
-
-static void dmirage_record_fill(struct dmirage_dev *dd,
-				struct dmirage_violation *rec,
-				const struct dmirage_vqe *vqe)
-{
-	u64 time = le64_to_cpu(vqe->time);
-
-	*rec = (struct dmirage_violation) {
-		.time_ns = ktime_get_ns(),
-		.kind = vqe->kind,
-		.opcode = vqe->opcode,
-		.access_write = !!(vqe->access & DMIRAGE_VQE_ACCESS_WRITE),
-		.held_order = vqe->held_order,
-		.held_write = !!(vqe->held_flags & DMIRAGE_VQE_HELD_WRITE),
-		.cpu_present = !!(vqe->cpu_flags & DMIRAGE_VQE_CPU_PRESENT),
-		.cpu_write = !!(vqe->cpu_flags & DMIRAGE_VQE_CPU_WRITE),
-		.cpu_order = le32_to_cpu(vqe->cpu_order),
-		.asid = le16_to_cpu(vqe->asid),
-		.pages = le32_to_cpu(vqe->pages),
-		.cookie = le64_to_cpu(vqe->cookie),
-		.addr = le64_to_cpu(vqe->addr),
-		.len = le64_to_cpu(vqe->len),
-		.held_frame = dmirage_dma_frame(dd,
-						le64_to_cpu(vqe->held_addr)),
-		.cpu_frame = le64_to_cpu(vqe->cpu_addr) & PAGE_MASK,
-		.cpu_entry = le64_to_cpu(vqe->cpu_entry),
-		.held_age_ns = time - le64_to_cpu(vqe->fill_time),
-		.strength = vqe->strength,
-		.holder = vqe->holder,
-		.mode = vqe->mode,
-		.why = vqe->why,
-		.cpu = le16_to_cpu(vqe->cpu),
-	};
-	/* the name alone: an address would tell where the kernel is */
-	if (vqe->pc)
-		snprintf(rec->function, sizeof(rec->function), "%pS",
-			 (void *)(unsigned long)le64_to_cpu(vqe->pc));
-	if (vqe->inv_time && vqe->inv_len) {
-		rec->inv_age_ns = time - le64_to_cpu(vqe->inv_time);
-		rec->inv_start = le64_to_cpu(vqe->inv_start);
-		rec->inv_len = le64_to_cpu(vqe->inv_len);
-	}
-}
 
 /* What was stale: an access, or what an audit found. */
 static const char *dmirage_record_what(const struct dmirage_violation *rec)
@@ -124,30 +70,58 @@ static void dmirage_record_log(struct dmirage_dev *dd,
 	}
 }
 
+/* Whose record it is; to be put back. */
+static struct dmirage_ctx *dmirage_record_owner(struct dmirage_dev *dd, u32 asid)
+{
+	struct dmirage_ctx *ctx;
+
+	spin_lock_irq(&dd->ctx_lock);
+	ctx = asid < DMIRAGE_CONTEXTS ? dd->ctx[asid] : NULL;
+	if (ctx) {
+		kref_get(&ctx->ref);
+		mmgrab(ctx->mm);
+	}
+	spin_unlock_irq(&dd->ctx_lock);
+	return ctx;
+}
+
+static void dmirage_record_keep(struct dmirage_ctx *ctx,
+				struct dmirage_found *found)
+{
+	spin_lock_irq(&ctx->rec_lock);
+	found->lost_before = ctx->lost;
+	if (kfifo_put(&ctx->records, *found)) {
+		ctx->lost = 0;
+	} else {
+		ctx->lost++;
+		dmirage_count(ctx, DMIRAGE_STAT_RECORDS_LOST, 1);
+	}
+	spin_unlock_irq(&ctx->rec_lock);
+}
+
+/*
+ * It is the owner's also if that one ends meanwhile: the end empties the queue
+ * first and waits for us to be done (vq_lock), or does not find the entry any
+ * more since we have it.
+ */
 static void dmirage_record_hand_over(struct dmirage_dev *dd,
 				     const struct dmirage_vqe *vqe)
 {
-	struct dmirage_violation rec;
-	struct dmirage_ctx *ctx;
+	struct dmirage_ctx *ctx = dmirage_record_owner(dd,
+						       le16_to_cpu(vqe->asid));
+	struct dmirage_found found;
+	struct mm_struct *mm;
 
-	dmirage_record_fill(dd, &rec, vqe);
-	dmirage_record_log(dd, &rec);
-	trace_dmirage_violation(&rec);
-
-	spin_lock_irq(&dd->ctx_lock);
-	ctx = rec.asid < DMIRAGE_CONTEXTS ? dd->ctx[rec.asid] : NULL;
-	if (ctx) {
-		spin_lock(&ctx->rec_lock);
-		rec.lost_before = ctx->lost;
-		if (kfifo_put(&ctx->records, rec)) {
-			ctx->lost = 0;
-		} else {
-			ctx->lost++;
-			dmirage_count(ctx, DMIRAGE_STAT_RECORDS_LOST, 1);
-		}
-		spin_unlock(&ctx->rec_lock);
-	}
-	spin_unlock_irq(&dd->ctx_lock);
+	dmirage_record_find(dd, ctx, vqe, &found);
+	dmirage_record_fill(dd, &found, dd->vq_rec);
+	dmirage_record_log(dd, dd->vq_rec);
+	trace_dmirage_violation(dd->vq_rec);
+	if (!ctx)
+		return;
+	dmirage_record_keep(ctx, &found);
+	mm = ctx->mm;
+	dmirage_ctx_put(ctx);
+	mmdrop(mm);
 }
 
 /**
@@ -199,23 +173,30 @@ static bool dmirage_news(struct dmirage_ctx *ctx)
 	       READ_ONCE(ctx->dd->broken);
 }
 
-/* Copy out what there is.  Return: bytes; -EFAULT; -ERESTARTSYS. */
+/* Copy out what there is.  Return: bytes; -EFAULT; -ENOMEM; -ERESTARTSYS. */
 static ssize_t dmirage_records_copy(struct dmirage_ctx *ctx, char __user *buf,
 				    size_t count)
 {
-	struct dmirage_violation rec;
+	struct dmirage_violation *rec;
+	struct dmirage_found found;
 	ssize_t done = 0;
-	bool found;
+	bool some;
 
-	if (mutex_lock_interruptible(&ctx->read_lock))
+	rec = kmalloc(sizeof(*rec), GFP_KERNEL);
+	if (!rec)
+		return -ENOMEM;
+	if (mutex_lock_interruptible(&ctx->read_lock)) {
+		kfree(rec);
 		return -ERESTARTSYS;
-	while (count - done >= sizeof(rec)) {
+	}
+	while (count - done >= sizeof(*rec)) {
 		spin_lock_irq(&ctx->rec_lock);
-		found = kfifo_peek(&ctx->records, &rec);
+		some = kfifo_peek(&ctx->records, &found);
 		spin_unlock_irq(&ctx->rec_lock);
-		if (!found)
+		if (!some)
 			break;
-		if (copy_to_user(buf + done, &rec, sizeof(rec))) {
+		dmirage_record_fill(ctx->dd, &found, rec);
+		if (copy_to_user(buf + done, rec, sizeof(*rec))) {
 			if (!done)
 				done = -EFAULT;
 			break;
@@ -224,9 +205,10 @@ static ssize_t dmirage_records_copy(struct dmirage_ctx *ctx, char __user *buf,
 		spin_lock_irq(&ctx->rec_lock);
 		kfifo_skip(&ctx->records);
 		spin_unlock_irq(&ctx->rec_lock);
-		done += sizeof(rec);
+		done += sizeof(*rec);
 	}
 	mutex_unlock(&ctx->read_lock);
+	kfree(rec);
 	return done;
 }
 
@@ -241,7 +223,7 @@ static ssize_t dmirage_records_copy(struct dmirage_ctx *ctx, char __user *buf,
  * address.
  *
  * Return: bytes read, as many whole records as there are and fit; -EINVAL no
- * room for one; -EAGAIN none, and not to wait; -ERESTARTSYS; -EFAULT; -ENODEV
+ * room for one; -EAGAIN none, and not to wait; -ERESTARTSYS; -EFAULT; -ENOMEM; -ENODEV
  * none, and the device is gone; -EIO none, and the device is broken.
  */
 ssize_t dmirage_violation_read(struct dmirage_ctx *ctx, char __user *buf,

@@ -37,6 +37,7 @@ static void end(DmirageState *s, DmirageContext *c)
     drop_chunk(s, c);
     dmirage_inval_asid(s, c);
     dmirage_hold_end(s, c);
+    dmirage_chain_end(s, c->asid);
 }
 
 static bool valid_root(uint64_t addr)

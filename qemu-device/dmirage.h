@@ -44,6 +44,7 @@
 #include "iotlb.h"
 #include "op.h"
 #include "oracle.h"
+#include "tickets.h"
 #include "walkcache.h"
 #include "watchset.h"
 
@@ -310,6 +311,10 @@ struct DmirageState {
 
     DmirageWatchset *watchset;      /* NULL: nothing can be watched */
     QEMUTimer *watch_timer;
+    uint32_t nmi;                   /* register */
+    DmirageTickets *tickets;        /* NULL: nothing can be watched */
+    GQueue waiting;                 /* violations, for their call chain */
+    QEMUTimer *chain_timer;
 
     DmirageRam *ram;
     bool iommu;                     /* there is one, on or off */
@@ -449,11 +454,23 @@ void dmirage_violation_audit(DmirageState *s, DmirageContext *c,
                              const DmirageXlate *x,
                              enum dmirage_holder holder,
                              const DmirageFinding *f);
-
 void dmirage_violation_watch(DmirageState *s, DmirageContext *c,
                              const DmirageXlate *x, const DmirageFinding *f,
                              enum dmirage_watch_why why,
                              const DmirageWatchStore *by);
+void dmirage_violation_push(DmirageState *s, struct dmirage_vqe *e);
+
+/* chain.c, @lock held but where it says BQL */
+void dmirage_chain_start(DmirageState *s);                  /* BQL held */
+void dmirage_chain_stop(DmirageState *s);                   /* BQL held */
+uint32_t dmirage_chain_ask(DmirageState *s, CPUState *cpu); /* both held */
+uint32_t dmirage_chain_wanted(DmirageState *s);
+bool dmirage_chain_answer(DmirageState *s, uint64_t value);
+void dmirage_chain_report(DmirageState *s, struct dmirage_vqe *e,
+                          uint32_t ticket);
+void dmirage_chain_end(DmirageState *s, uint16_t asid);
+void dmirage_chain_enable(DmirageState *s, uint32_t value);
+void dmirage_chain_reset(DmirageState *s);
 
 /* watch.c */
 bool dmirage_watch_start(DmirageState *s, Error **errp);    /* BQL held */

@@ -80,7 +80,7 @@
 #define DMIRAGE_REG_ENGINES         0x040   /* RO 32: threads; 0: none */
 
 #define DMIRAGE_ID                  0x52494d44      /* "DMIR" */
-#define DMIRAGE_VERSION             0x00010003      /* 1.3 */
+#define DMIRAGE_VERSION             0x00020000      /* 2.0 */
 #define DMIRAGE_RESET_KEY           0x52455345      /* "ESER" */
 
 #define DMIRAGE_CAP_PAGE_4K         (1ull << 0)
@@ -141,6 +141,28 @@
  * user is told: an event that comes after that sets it, and interrupts, again.
  */
 #define DMIRAGE_REG_CQ_EVENTS       0x168
+
+/*
+ * Call chains of stores, for CTL.WATCH.  While NMI is ENABLE, a vCPU whose
+ * store made a translation stale, or suspect, gets an NMI right after it.  A
+ * vCPU that reads NMI_TICKET gets the number of the oldest such store of its
+ * own that it has not been heard about, or 0: then its NMI is not the device's.
+ * Writing NMI_CHAIN, by the same vCPU, answers: ticket | chain << 32, chain
+ * being a number by which software knows how it got there.  It is given back in
+ * struct dmirage_vqe.
+ */
+#define DMIRAGE_REG_NMI             0x170       /* RW 32: DMIRAGE_NMI_ENABLE */
+#define DMIRAGE_REG_NMI_TICKET      0x174       /* RO 32 */
+#define DMIRAGE_REG_NMI_CHAIN       0x178       /* WO 64 */
+
+#define DMIRAGE_NMI_ENABLE          (1u << 0)
+
+#define DMIRAGE_CHAIN_NOT_ASKED     0           /* NMI is not ENABLE, or too
+                                                 * many are awaited */
+#define DMIRAGE_CHAIN_MAX           0xfffffffdu /* 1..: software's numbers */
+#define DMIRAGE_CHAIN_NOT_SAVED     0xfffffffeu /* software's answer if it could
+                                                 * not keep it */
+#define DMIRAGE_CHAIN_NO_ANSWER     0xffffffffu /* none came in time */
 
 #define DMIRAGE_RESP_RETRY          0       /* table changed: translate again */
 #define DMIRAGE_RESP_ERRNO_MAX      4095    /* 1..4095: fail with this errno */
@@ -637,7 +659,7 @@ enum dmirage_holder {
 #define DMIRAGE_VQE_CPU_WRITE       (1u << 1)
 
 /**
- * struct dmirage_vqe - violation queue entry, 128 bytes: one per access, per
+ * struct dmirage_vqe - violation queue entry, 160 bytes: one per access, per
  * translation that an audit looks at, or per translation that a store made
  * stale
  * @kind:       enum dmirage_violation_kind, of the first page that differs
@@ -669,7 +691,15 @@ enum dmirage_holder {
  * @mode:       of the context: DMIRAGE_CTL_MODE_* >> 4
  * @why:        by watch: enum dmirage_watch_why
  * @cpu:        by watch: number of the vCPU that made the store
+ * @level:      by watch: of the table stored to: 1 has entries for 4 KiB, each
+ *              further level for 512 times more
  * @pc:         by watch: address of the instruction that stored; 0: not known
+ * @before:     by watch: the entry stored to, before it
+ * @after:      by watch: the same right after it; what @addr is found to be
+ *              mapped to when it is certain is in @cpu_entry
+ * @store_time: by watch: device clock, ns, of the store
+ * @chain:      by watch: what NMI_CHAIN was told of the store, or
+ *              DMIRAGE_CHAIN_*
  * @seq:        as in struct dmirage_cqe
  */
 struct dmirage_vqe {
@@ -698,9 +728,14 @@ struct dmirage_vqe {
     __u8   mode;
     __u8   why;
     __le16 cpu;
-    __le16 reserved0;
+    __u8   level;
+    __u8   reserved0;
     __le64 pc;
-    __le32 reserved1;
+    __le64 before;
+    __le64 after;
+    __le64 store_time;
+    __le32 chain;
+    __le32 reserved1[2];
     __le32 seq;
 };
 
@@ -713,7 +748,7 @@ _Static_assert(sizeof(struct dmirage_sqe) == 64, "SQE is 64 bytes");
 _Static_assert(sizeof(struct dmirage_cqe) == 32, "CQE is 32 bytes");
 _Static_assert(sizeof(struct dmirage_fqe) == 32, "FQE is 32 bytes");
 _Static_assert(sizeof(struct dmirage_cmd) == 32, "command is 32 bytes");
-_Static_assert(sizeof(struct dmirage_vqe) == 128, "VQE is 128 bytes");
+_Static_assert(sizeof(struct dmirage_vqe) == 160, "VQE is 160 bytes");
 _Static_assert(sizeof(struct dmirage_range) == 16, "range is 16 bytes");
 _Static_assert(sizeof(struct dmirage_audit) == 16, "audit is 16 bytes");
 _Static_assert(sizeof(struct dmirage_tlbe) == 32, "TLBE is 32 bytes");

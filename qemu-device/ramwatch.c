@@ -80,17 +80,19 @@ void dmirage_ramwatch_stop(void)
     }
 }
 
-/* Within an RCU read section.  False: there is no such page. */
-bool dmirage_ramwatch_set(uint64_t ram, bool on)
+bool dmirage_ramwatch_can(uint64_t ram)
+{
+    return ram >> TARGET_PAGE_BITS < dmirage_ramwatch_pages;
+}
+
+/* Within an RCU read section. */
+void dmirage_ramwatch_set(uint64_t ram, bool on)
 {
     uint64_t page = ram >> TARGET_PAGE_BITS;
 
-    if (page >= dmirage_ramwatch_pages) {
-        return false;
-    }
     if (!on) {
         qatomic_and(&dmirage_ramwatch_map[BIT_WORD(page)], ~BIT_MASK(page));
-        return true;
+        return;
     }
     set_bit_atomic(page, dmirage_ramwatch_map);
     /*
@@ -99,7 +101,12 @@ bool dmirage_ramwatch_set(uint64_t ram, bool on)
      */
     cpu_physical_memory_test_and_clear_dirty(ram, TARGET_PAGE_SIZE,
                                              DIRTY_MEMORY_VGA);
-    return true;
+}
+
+/* Within an RCU read section. */
+uint64_t dmirage_ramwatch_entry(uint64_t ram)
+{
+    return ldq_le_p(qemu_map_ram_ptr(NULL, QEMU_ALIGN_DOWN(ram, 8)));
 }
 
 /*
@@ -128,6 +135,11 @@ bool dmirage_ramwatch_outside(CPUState *cpu)
     return cpu->halted || (env->hflags & HF_CPL_MASK) == 3;
 }
 
+void dmirage_ramwatch_nmi(CPUState *cpu)
+{
+    cpu_interrupt(cpu, CPU_INTERRUPT_NMI);
+}
+
 void dmirage_ramwatch_tell(CPUState *cpu, uint64_t ram, unsigned size,
                            uintptr_t retaddr)
 {
@@ -138,6 +150,7 @@ void dmirage_ramwatch_tell(CPUState *cpu, uint64_t ram, unsigned size,
     };
 
     RCU_READ_LOCK_GUARD();
+    store.before = dmirage_ramwatch_entry(ram);
     store.pc = find_pc(cpu, retaddr);
     QEMU_LOCK_GUARD(&lock);
     if (told) {

@@ -3,9 +3,9 @@
  * The registers: BAR 0, as laid out in dmirage_hw.h.
  *
  * A 32-bit register is accessed with 4 bytes, a 64-bit one with 8 bytes or,
- * but for those where writing does something (FAULT_RESP, CQ_EVENTS, SYNC_LEN),
- * in halves of 4.  Whatever else software tries reads as 0, writes nothing, and
- * sets DMIRAGE_ERR_REGISTER.
+ * but for those where writing does something (FAULT_RESP, CQ_EVENTS,
+ * NMI_CHAIN, SYNC_LEN), in halves of 4.  Whatever else software tries reads as
+ * 0, writes nothing, and sets DMIRAGE_ERR_REGISTER.
  */
 #include "dmirage.h"
 
@@ -153,6 +153,12 @@ static Reg global_reg(DmirageState *s, uint64_t offset)
         return act(8, 0);
     case DMIRAGE_REG_CQ_EVENTS:
         return act(8, s->cq_events);
+    case DMIRAGE_REG_NMI:
+        return act(4, s->nmi);
+    case DMIRAGE_REG_NMI_TICKET:
+        return ro32(dmirage_chain_wanted(s));
+    case DMIRAGE_REG_NMI_CHAIN:
+        return act(8, 0);
     default:
         return (Reg) { 0 };
     }
@@ -307,6 +313,7 @@ static void store(const Reg *r, unsigned size, unsigned shift, uint64_t value)
 static void reset(DmirageState *s)
 {
     trace_dmirage_reset();
+    dmirage_chain_reset(s);
     s->fq = (DmirageQueue) { 0 };
     s->vq = (DmirageQueue) { 0 };
     s->iq = (DmirageQueue) { 0 };
@@ -368,6 +375,16 @@ static void global_write(DmirageState *s, hwaddr addr, uint64_t value)
         dmirage_fault_response(s, value);
     } else if (addr == DMIRAGE_REG_CQ_EVENTS) {
         s->cq_events &= ~value;
+    } else if (addr == DMIRAGE_REG_NMI) {
+        if (value & ~DMIRAGE_NMI_ENABLE || !s->watchset) {
+            refuse(s, addr, value);
+        } else {
+            dmirage_chain_enable(s, value);
+        }
+    } else if (addr == DMIRAGE_REG_NMI_CHAIN) {
+        if (!dmirage_chain_answer(s, value)) {
+            refuse(s, addr, value);
+        }
     } else if (q) {
         queue_write(s, q, addr, value);
     } else if (addr == DMIRAGE_REG_ERROR) {

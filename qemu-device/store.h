@@ -15,12 +15,14 @@
  * @size: bytes; 1 also if it is not known how many
  * @cpu: index of the vCPU
  * @pc: linear address of the instruction; 0: not known
+ * @before: the 8 bytes, aligned, that it begins in
  */
 typedef struct DmirageStore {
     uint64_t ram;
     unsigned size;
     unsigned cpu;
     uint64_t pc;
+    uint64_t before;
 } DmirageStore;
 
 struct CPUState;
@@ -33,8 +35,14 @@ typedef void DmirageStoreFn(void *opaque, struct CPUState *cpu,
 bool dmirage_ramwatch_start(DmirageStoreFn *fn, void *opaque,
                             struct Error **errp);
 void dmirage_ramwatch_stop(void);
-bool dmirage_ramwatch_set(uint64_t ram, bool on);
+/* There is such a page, and a bit for it. */
+bool dmirage_ramwatch_can(uint64_t ram);
+void dmirage_ramwatch_set(uint64_t ram, bool on);
+/* The 8 bytes, aligned, around @ram. */
+uint64_t dmirage_ramwatch_entry(uint64_t ram);
 /* The vCPU is in user mode, or idle, so the kernel holds no spinlock there. */
 bool dmirage_ramwatch_outside(struct CPUState *cpu);
+/* In its own thread, with the BQL. */
+void dmirage_ramwatch_nmi(struct CPUState *cpu);
 
 #endif

@@ -75,13 +75,19 @@ static void act(DmirageState *s, const struct dmirage_vqe *e)
     }
 }
 
-static void report(DmirageState *s, struct dmirage_vqe *e)
+/* What is to be seen at once. */
+static void show(DmirageState *s, const struct dmirage_vqe *e)
 {
     trace_dmirage_violation(le16_to_cpu(e->asid), e->kind, e->strength,
                             le64_to_cpu(e->cookie), le64_to_cpu(e->addr),
                             le64_to_cpu(e->held_addr),
                             le64_to_cpu(e->cpu_addr), le32_to_cpu(e->pages));
     act(s, e);
+}
+
+/* To the driver. */
+void dmirage_violation_push(DmirageState *s, struct dmirage_vqe *e)
+{
     if (!dmirage_queue_has_room(&s->vq)) {
         s->vq.missed++;
     } else if (dmirage_queue_push(s, &s->vq, e, sizeof(*e))) {
@@ -89,6 +95,12 @@ static void report(DmirageState *s, struct dmirage_vqe *e)
     } else {
         dmirage_queue_failed(s, &s->vq);
     }
+}
+
+static void report(DmirageState *s, struct dmirage_vqe *e)
+{
+    show(s, e);
+    dmirage_violation_push(s, e);
 }
 
 void dmirage_violation_access(DmirageState *s, DmirageContext *c,
@@ -122,9 +134,14 @@ void dmirage_violation_watch(DmirageState *s, DmirageContext *c,
                    : DMIRAGE_HELD_TABLE;
     e.why = why;
     e.cpu = cpu_to_le16(by->cpu);
+    e.level = by->level;
     e.pc = cpu_to_le64(by->pc);
+    e.before = cpu_to_le64(by->before);
+    e.after = cpu_to_le64(by->after);
+    e.store_time = cpu_to_le64(by->time_ns);
     c->count[DMIRAGE_CNT_WATCH_VIOLATIONS]++;
-    report(s, &e);
+    show(s, &e);
+    dmirage_chain_report(s, &e, by->ticket);
 }
 
 void dmirage_violation_audit(DmirageState *s, DmirageContext *c,

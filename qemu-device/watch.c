@@ -47,10 +47,19 @@
 
 #define WATCH_CPUS_MAX      1024
 
-/* A store that waits to be judged. */
+/**
+ * Told: a store that waits to be judged
+ * @cpu: who made it
+ * @asked: there is a ticket for its call chain, or there cannot be one
+ * @after: what it left there
+ */
 typedef struct Told {
     DmirageState *s;
+    CPUState *cpu;
     DmirageStore store;
+    bool asked;
+    uint32_t ticket;
+    uint64_t after;
 } Told;
 
 /* ---- What is watched ----------------------------------------------------- */
@@ -93,7 +102,7 @@ static void witness_init(DmirageWitness *w, DmirageState *s, DmirageContext *c)
 
 /*
  * The pages of the process's page table by which it gets to @va, as
- * ram_addr_t.  False: there is one that is not RAM.
+ * ram_addr_t.  False: there is one that cannot be watched.
  */
 static bool find_tables(DmirageState *s, DmirageContext *c, uint64_t va,
                         uint64_t table[DMIRAGE_WATCH_LEVELS])
@@ -106,9 +115,11 @@ static bool find_tables(DmirageState *s, DmirageContext *c, uint64_t va,
                      &walk);
     for (unsigned level = 1; level <= DMIRAGE_WATCH_LEVELS; level++) {
         table[level - 1] = 0;
+        uint64_t *ram = &table[level - 1];
+
         if (walk.table[level] &&
-            !dmirage_ram_address(s->ram, walk.table[level],
-                                 &table[level - 1])) {
+            (!dmirage_ram_address(s->ram, walk.table[level], ram) ||
+             !dmirage_ramwatch_can(*ram))) {
             return false;
         }
     }
@@ -122,6 +133,12 @@ static void look(DmirageState *s, const DmirageWatched *w, uint64_t first,
 
     witness_init(&by, s, &s->ctx[w->x.asid]);
     dmirage_oracle_check(&by.oracle, &w->x, first, last - first + 1, f);
+}
+
+static void refused(DmirageState *s, const DmirageXlate *x)
+{
+    s->ctx[x->asid].count[DMIRAGE_CNT_WATCH_REFUSED]++;
+    trace_dmirage_watch_refused(x->asid, x->va, x->order);
 }
 
 /*
@@ -158,8 +175,7 @@ void dmirage_watch_add(DmirageState *s, DmirageContext *c, uint64_t va,
         }
     }
     if (!w) {
-        c->count[DMIRAGE_CNT_WATCH_REFUSED]++;
-        trace_dmirage_watch_refused(c->asid, x.va, x.order);
+        refused(s, &x);
         return;
     }
     look(s, w, x.va, dmirage_xlate_last(&x), &f);
@@ -178,25 +194,52 @@ static void violation(DmirageState *s, DmirageWatched *w,
     dmirage_violation_watch(s, &s->ctx[w->x.asid], &w->x, f, why, by);
 }
 
-static DmirageWatchStore note(const DmirageStore *store, uint64_t va)
+/* What level has the entry for @va at @ram?  0: not known. */
+static unsigned level_at(const DmirageWatched *w, uint64_t va, uint64_t ram)
 {
+    for (unsigned level = DMIRAGE_WATCH_LEVELS; level; level--) {
+        uint64_t index = va >> (DMIRAGE_ORDER_4K + 9 * (level - 1)) & 511;
+
+        if (w->table[level - 1] &&
+            w->table[level - 1] + 8 * index == QEMU_ALIGN_DOWN(ram, 8)) {
+            return level;
+        }
+    }
+    return 0;
+}
+
+/* The store, as one that is of interest: its call chain will be wanted. */
+static DmirageWatchStore note(Told *t, const DmirageWatched *w, uint64_t va)
+{
+    if (!t->asked) {
+        t->asked = true;
+        t->ticket = dmirage_chain_ask(t->s, t->cpu);
+    }
     return (DmirageWatchStore) {
         .since_us = g_get_monotonic_time(),
-        .pc = store->pc,
-        .cpu = store->cpu,
+        .time_ns = dmirage_now(),
+        .pc = t->store.pc,
+        .cpu = t->store.cpu,
+        .level = level_at(w, va, t->store.ram),
+        .ticket = t->ticket,
         .va = va,
+        .before = t->store.before,
+        .after = t->after,
     };
 }
 
 /* The tables have changed, or not; what depends on them goes along. */
 static void follow(DmirageState *s, DmirageWatched *w, uint64_t va)
 {
+    const DmirageXlate x = w->x;
     uint64_t table[DMIRAGE_WATCH_LEVELS];
 
-    if (!find_tables(s, &s->ctx[w->x.asid], va, table)) {
+    if (!find_tables(s, &s->ctx[x.asid], va, table)) {
         dmirage_watchset_remove(s->watchset, w);
-    } else if (memcmp(table, w->table, sizeof(table))) {
-        dmirage_watchset_move(s->watchset, w, table);
+        refused(s, &x);
+    } else if (memcmp(table, w->table, sizeof(table)) &&
+               !dmirage_watchset_move(s->watchset, w, table)) {
+        refused(s, &x);
     }
 }
 
@@ -205,15 +248,16 @@ static void start_timer(DmirageState *s, uint32_t ms)
     timer_mod(s->watch_timer, qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + ms);
 }
 
-static void suspect(DmirageState *s, DmirageWatched *w, uint64_t va,
-                    const DmirageStore *store)
+static void suspect(Told *t, DmirageWatched *w, uint64_t va)
 {
+    DmirageState *s = t->s;
+
     if (w->suspect) {
         return;
     }
     s->ctx[w->x.asid].count[DMIRAGE_CNT_WATCH_SUSPECTS]++;
-    trace_dmirage_watch_suspect(w->x.asid, va, store->pc);
-    w->first = note(store, va);
+    trace_dmirage_watch_suspect(w->x.asid, va, t->store.pc);
+    w->first = note(t, w, va);
     dmirage_watchset_set_suspect(s->watchset, w, true);
     if (!timer_pending(s->watch_timer)) {
         start_timer(s, s->suspect_ms);
@@ -223,7 +267,7 @@ static void suspect(DmirageState *s, DmirageWatched *w, uint64_t va,
 static void judge_one(void *opaque, DmirageWatched *w, uint64_t first,
                       uint64_t last)
 {
-    const Told *t = opaque;
+    Told *t = opaque;
     DmirageState *s = t->s;
     DmirageFinding f;
 
@@ -235,12 +279,11 @@ static void judge_one(void *opaque, DmirageWatched *w, uint64_t first,
         }
         follow(s, w, first);
     } else if (!f.cpu_present) {
-        suspect(s, w, f.va, &t->store);
+        suspect(t, w, f.va);
     } else {
-        DmirageWatchStore by = note(&t->store, f.va);
+        DmirageWatchStore by = w->suspect ? w->first : note(t, w, f.va);
 
-        violation(s, w, &f, DMIRAGE_WATCH_STORE,
-                  w->suspect ? &w->first : &by);
+        violation(s, w, &f, DMIRAGE_WATCH_STORE, &by);
         dmirage_watchset_remove(s->watchset, w);
     }
 }
@@ -253,6 +296,7 @@ static void judge(CPUState *cpu, run_on_cpu_data data)
     qemu_mutex_lock(&t->s->lock);
     if (t->s->watchset) {
         RCU_READ_LOCK_GUARD();
+        t->after = dmirage_ramwatch_entry(t->store.ram);
         dmirage_watchset_store(t->s->watchset, t->store.ram, t->store.size,
                                judge_one, t);
     }
@@ -283,7 +327,7 @@ static void told(void *opaque, CPUState *cpu, const DmirageStore *store)
         return;
     }
     t = g_new(Told, 1);
-    *t = (Told) { s, *store };
+    *t = (Told) { .s = s, .cpu = cpu, .store = *store };
     object_ref(OBJECT(s));
     async_run_on_cpu(cpu, judge, RUN_ON_CPU_HOST_PTR(t));
 }
@@ -475,6 +519,7 @@ bool dmirage_watch_start(DmirageState *s, Error **errp)
         return true;
     }
     s->watchset = dmirage_watchset_new(WATCH_TABLES_MAX, &ops, s);
+    dmirage_chain_start(s);
     s->watch_timer = timer_new_ms(QEMU_CLOCK_REALTIME, time_is_up, s);
     return true;
 }
@@ -494,5 +539,6 @@ void dmirage_watch_stop(DmirageState *s)
         dmirage_watchset_free(watchset);
     }
     qemu_mutex_unlock(&s->lock);
+    dmirage_chain_stop(s);
     dmirage_ramwatch_stop();
 }

@@ -39,15 +39,24 @@
 /**
  * DmirageWatchStore: a store to a table, as its judge noted it
  * @since_us: host clock
+ * @time_ns: device clock
  * @pc: instruction that stored
  * @cpu: virtual CPU that stored
+ * @level: of the table
+ * @ticket: by which its call chain is asked for
  * @va: first address of the translation that it concerns
+ * @before, @after: the entry stored to
  */
 typedef struct DmirageWatchStore {
     int64_t since_us;
+    int64_t time_ns;
     uint64_t pc;
     unsigned cpu;
+    unsigned level;
+    uint32_t ticket;
     uint64_t va;
+    uint64_t before;
+    uint64_t after;
 } DmirageWatchStore;
 
 /**

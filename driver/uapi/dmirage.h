@@ -36,7 +36,7 @@
 #include <linux/types.h>
 
 /* Bumped when a caller built for an older version would be misled. */
-#define DMIRAGE_ABI_VERSION	4
+#define DMIRAGE_ABI_VERSION	5
 
 #define DMIRAGE_NO_ASID		(~0U)
 
@@ -353,6 +353,18 @@ struct dmirage_counters {
 	__u64 reserved;
 };
 
+/* struct dmirage_violation.vma */
+#define DMIRAGE_VMA_KNOWN	0x01U	/* else it could not be looked up */
+#define DMIRAGE_VMA_READ	0x02U
+#define DMIRAGE_VMA_WRITE	0x04U
+#define DMIRAGE_VMA_EXEC	0x08U
+#define DMIRAGE_VMA_SHARED	0x10U
+#define DMIRAGE_VMA_HUGETLB	0x20U
+
+#define DMIRAGE_COMM_LEN	16
+#define DMIRAGE_NAME_LEN	64
+#define DMIRAGE_CHAIN_LEN	1024
+
 /**
  * struct dmirage_violation - what read() returns, one or more of these
  * @time_ns:     CLOCK_MONOTONIC when the driver got the record
@@ -393,7 +405,27 @@ struct dmirage_counters {
  * @function:    by watch: the kernel's function that made the store, its offset
  *               and size, as in "ptep_clear_flush+0x13/0x70"; else, or if it is
  *               not known, empty
- * @reserved0, @reserved: 0
+ * @level:       by watch: of the table that was stored to: 1 for entries of
+ *               4 KiB, each further level for 512 times more; 0: not known
+ * @entry_before: by watch: the entry there before the store
+ * @entry_after: by watch: the same after it (in @cpu_entry is what maps @addr
+ *               when it became certain)
+ * @store_age_ns: by watch: how long before it became certain the store was
+ * @chain_id:    by watch: a number for @chain, the same for the same chain; or
+ *               DMIRAGE_CHAIN_NOT_ASKED, _NOT_SAVED or _NO_ANSWER
+ * @chain:       by watch: call chain of the store, as the kernel's unwinder had
+ *               it there: functions as in @function, innermost first, each with
+ *               a newline behind it; empty if there is none, which @chain_id
+ *               says why
+ * @pid:         thread group that the address space belonged to when the
+ *               context was set up, in the initial PID namespace
+ * @comm:        its name then
+ * @vma:         DMIRAGE_VMA_*: the VMA around @addr, when the driver got the
+ *               record
+ * @vma_start, @vma_end: its addresses; both 0: there is none there
+ * @vma_name:    the last four names of the path of its file, "[heap]",
+ *               "[stack]" or empty
+ * @reserved:    0
  *
  * read() fails with EINVAL for a buffer smaller than one record and with
  * EAGAIN if there is none and O_NONBLOCK is set; else it waits.  poll()
@@ -430,9 +462,20 @@ struct dmirage_violation {
 	__u8  mode;
 	__u8  why;
 	__u16 cpu;
-	__u16 reserved0;
-	__u64 reserved[2];
-	char  function[64];
+	__u8  level;
+	__u8  vma;
+	__u32 chain_id;
+	__s32 pid;
+	__u64 entry_before;
+	__u64 entry_after;
+	__u64 store_age_ns;
+	__u64 vma_start;
+	__u64 vma_end;
+	__u64 reserved[3];
+	char  comm[DMIRAGE_COMM_LEN];
+	char  vma_name[DMIRAGE_NAME_LEN];
+	char  function[DMIRAGE_NAME_LEN];
+	char  chain[DMIRAGE_CHAIN_LEN];
 };
 
 #define DMIRAGE_IOC_MAGIC	0xd3
@@ -455,7 +498,7 @@ _Static_assert(sizeof(struct dmirage_region_remove) == 8, "8 bytes");
 _Static_assert(sizeof(struct dmirage_prefetch) == 48, "prefetch is 48 bytes");
 _Static_assert(sizeof(struct dmirage_eventfd) == 8, "eventfd is 8 bytes");
 _Static_assert(sizeof(struct dmirage_audit_range) == 48, "audit is 48 bytes");
-_Static_assert(sizeof(struct dmirage_violation) == 200, "violation is 200 bytes");
+_Static_assert(sizeof(struct dmirage_violation) == 1360, "violation is 1360 bytes");
 #endif
 
 #endif /* _UAPI_DMIRAGE_H */

@@ -59,9 +59,15 @@ static void expect_violation(struct device *d, const struct dmirage_vqe *e)
 	same(mode);
 	same(why);
 	same(cpu);
+	same(level);
 	same(reserved0);
 	same(pc);
-	same(reserved1);
+	same(before);
+	same(after);
+	same(store_time);
+	same(chain);
+	same(reserved1[0]);
+	same(reserved1[1]);
 }
 
 /* The clock stands still but for this, so times are known exactly. */

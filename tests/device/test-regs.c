@@ -38,7 +38,7 @@ struct reg {
 
 static const struct reg global[] = {
 	{ .name = "ID",            .offset = 0x000, .size = 4, .access = RO, .reset = 0x52494d44 },
-	{ .name = "VERSION",       .offset = 0x004, .size = 4, .access = RO, .reset = 0x10003 },
+	{ .name = "VERSION",       .offset = 0x004, .size = 4, .access = RO, .reset = 0x20000 },
 	{ .name = "CAPS",          .offset = 0x008, .size = 8, .access = RO, .reset = 0xb030707 },
 	{ .name = "CONTEXTS",      .offset = 0x010, .size = 4, .access = RO, .reset = 64 },
 	{ .name = "RING_ORDER",    .offset = 0x014, .size = 4, .access = RO, .reset = 10 },
@@ -55,6 +55,9 @@ static const struct reg global[] = {
 	{ .name = "ENGINES",       .offset = 0x040, .size = 4, .access = RO, .reset = 1 },
 	{ .name = "FAULT_RESP",    .offset = 0x160, .size = 8, .access = WO, .whole = true },
 	{ .name = "CQ_EVENTS",     .offset = 0x168, .size = 8, .access = W1C, .whole = true },
+	{ .name = "NMI",           .offset = 0x170, .size = 4, .access = DO },
+	{ .name = "NMI_TICKET",    .offset = 0x174, .size = 4, .access = RO },
+	{ .name = "NMI_CHAIN",     .offset = 0x178, .size = 8, .access = WO, .whole = true },
 };
 
 /* FQ and VQ; IQ has HEAD and TAIL the other way round. */

@@ -188,7 +188,11 @@ static void expect_fields(struct dmirage *d, const struct dmirage_violation *v,
 	EXPECT_EQ(v->cpu_present, cpu != 0);
 	EXPECT_EQ(v->cpu_frame, cpu);
 	EXPECT_EQ(v->mode, DMIRAGE_CTL_MODE_MIRROR >> 4);
-	EXPECT_EQ(v->reserved0, 0);
+	EXPECT_EQ(v->level, 0);
+	EXPECT_EQ(v->chain_id, 0);
+	EXPECT_EQ(v->chain[0], 0);
+	EXPECT_EQ(v->pid, getpid());
+	EXPECT(v->vma & DMIRAGE_VMA_KNOWN);
 	for (i = 0; i < ARRAY_SIZE(v->reserved); i++)
 		EXPECT_EQ(v->reserved[i], 0);
 	EXPECT(dmirage_format_violation(v, report, sizeof(report)) <

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #define _GNU_SOURCE
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -343,6 +344,19 @@ void sleep_ms(unsigned int ms)
 
 	while (nanosleep(&ts, &ts) && errno == EINTR)
 		;
+}
+
+void tell_runner(const char *text)
+{
+	int fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
+	char line[128];
+	int len;
+
+	ASSERT_SYS(fd);
+	len = snprintf(line, sizeof(line), "dmirage-test: %s\n", text);
+	/* A line is one write. */
+	ASSERT_EQ(write(fd, line, (size_t)len), len);
+	close(fd);
 }
 
 int wait_child(pid_t pid)

@@ -148,6 +148,14 @@ bool in_iotlb_at(const char *file, int line, struct dmirage *d,
 u64 now_ms(void);
 void sleep_ms(unsigned int ms);
 
+/* ---- The kernel's log ------------------------------------------------------ */
+
+/*
+ * A line of the kernel's log for tests/vm/guest/run-tests, which reads there what the
+ * kernel complained of: "expect warning: text", "backtraces: begin", ": end".
+ */
+void tell_runner(const char *text);
+
 /* ---- Child processes --------------------------------------------------- */
 
 /* Until it ends.  Return: its exit status, or 256 and the signal. */

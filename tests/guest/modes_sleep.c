@@ -117,19 +117,6 @@ static void sleep_anyway(int arg)
 
 /* ---- refuse-blockable -------------------------------------------------------- */
 
-/* The runner requires this warning, and takes no other. */
-static void announce_warning(const char *text)
-{
-	int fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
-	char line[128];
-
-	ASSERT(fd >= 0);
-	snprintf(line, sizeof(line), "dmirage-test: expect warning: %s\n",
-		 text);
-	ASSERT_EQ(write(fd, line, strlen(line)), strlen(line));
-	close(fd);
-}
-
 static void refuse_with(const char *mode)
 {
 	struct probe_mem mem = get_mem(PROBE_KIND_4K, 2 * PROBE_4K);
@@ -140,7 +127,7 @@ static void refuse_with(const char *mode)
 	dev_write(d, mem.addr + PROBE_4K, 1);
 	flushes = get_counters(d).flushes;
 	if (mode)
-		announce_warning("at mm/mmu_notifier.c:");
+		tell_runner("expect warning: at mm/mmu_notifier.c:");
 	set_mode(d, mode);
 	/* The kernel has no way to fail, and goes on. */
 	ASSERT_SYS(mprotect(mem.addr, PROBE_4K, PROT_READ));

@@ -647,7 +647,7 @@ static void usage(int arg)
 	}
 	RUN(&t, "no-such-command", ST_USAGE);
 	RUN(&t, "--version", ST_OK);
-	SAYS(&t, "interface version 4");
+	SAYS(&t, "interface version 5");
 }
 
 static void devices(int arg)

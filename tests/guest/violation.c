@@ -125,7 +125,9 @@ static void fields(int arg)
 	EXPECT_EQ(v.strength, DMIRAGE_BY_ACCESS);
 	EXPECT_EQ(v.holder, DMIRAGE_HELD_LATCHED);
 	EXPECT_EQ(v.mode, DMIRAGE_CTL_MODE_MIRROR >> 4);
-	EXPECT_EQ(v.reserved0, 0);
+	EXPECT_EQ(v.level, 0);
+	EXPECT_EQ(v.chain_id, 0);
+	EXPECT_EQ(v.pid, getpid());
 	EXPECT_EQ(v.function[0], 0);
 	for (i = 0; i < ARRAY_SIZE(v.reserved); i++)
 		EXPECT_EQ(v.reserved[i], 0);

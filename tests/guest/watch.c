@@ -5,6 +5,9 @@
  * driver as it is, which comes out clean, and in a fault mode.
  */
 #define _GNU_SOURCE
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,7 +73,7 @@ static struct dmirage_violation expect_seen(struct dmirage *d, const void *addr,
 {
 	u64 ops = get_counters(d).ops;
 	struct dmirage_violation v;
-	static char report[2048];
+	static char report[DMIRAGE_REPORT_MAX];
 
 	ASSERT_EQ(dmirage_read_violations(d, &v, 1, LIMIT_MS), 1);
 	EXPECT_EQ(v.strength, DMIRAGE_BY_WATCH);
@@ -82,6 +85,10 @@ static struct dmirage_violation expect_seen(struct dmirage *d, const void *addr,
 	EXPECT_EQ(v.cookie, 0);
 	EXPECT(v.cpu < (u64)sysconf(_SC_NPROCESSORS_ONLN));
 	EXPECT(v.function[0]);
+	EXPECT(!strncmp(v.chain, v.function, strlen(v.function)));
+	EXPECT(v.entry_before != v.entry_after);
+	EXPECT(v.entry_before & 1);
+	EXPECT_EQ(v.pid, getpid());
 	ASSERT(dmirage_format_violation(&v, report, sizeof(report)) <
 	       (int)sizeof(report));
 	EXPECT(strstr(report, "made so by a store to the page table"));
@@ -107,6 +114,7 @@ struct stale_change {
 	unsigned int violation;
 	unsigned int why;
 	const char *by; /* functions that take the entry, or the right, away */
+	const char *via; /* in the name of one that these were called by */
 };
 
 static pid_t child;
@@ -160,45 +168,45 @@ static void shared(struct probe_mem *mem)
 
 static const struct stale_change changes[] = {
 	{ "move-4k", "inval-ignored", PROBE_KIND_4K, moved, DMIRAGE_VIOL_FRAME,
-	  DMIRAGE_WATCH_STORE, MOVER },
+	  DMIRAGE_WATCH_STORE, MOVER, "move_pages" },
 	{ "move-thp", "inval-ignored", PROBE_KIND_THP, moved, DMIRAGE_VIOL_FRAME,
 	  DMIRAGE_WATCH_STORE,
-	  "pmdp_invalidate" },
+	  "pmdp_invalidate", "move_pages" },
 	{ "move-hugetlb", "inval-ignored", PROBE_KIND_HUGETLB, moved,
 	  DMIRAGE_VIOL_FRAME, DMIRAGE_WATCH_STORE,
-	  "ptep_clear_flush" },
+	  "ptep_clear_flush", "move_pages" },
 	{ "first-page", "inval-first-page", PROBE_KIND_THP, moved,
 	  DMIRAGE_VIOL_FRAME, DMIRAGE_WATCH_STORE,
-	  "pmdp_invalidate" },
+	  "pmdp_invalidate", "move_pages" },
 	{ "no-flush", "no-flush", PROBE_KIND_4K, moved, DMIRAGE_VIOL_FRAME,
-	  DMIRAGE_WATCH_STORE, MOVER },
+	  DMIRAGE_WATCH_STORE, MOVER, "move_pages" },
 	{ "unmap-4k", "inval-ignored", PROBE_KIND_4K, gone, DMIRAGE_VIOL_ABSENT,
 	  DMIRAGE_WATCH_TIME,
-	  "unmap_page_range" },
+	  "unmap_page_range", "munmap" },
 	{ "unmap-thp", "inval-ignored", PROBE_KIND_THP, gone,
 	  DMIRAGE_VIOL_ABSENT, DMIRAGE_WATCH_TIME,
-	  "zap_huge_pmd" },
+	  "zap_huge_pmd", "munmap" },
 	{ "drop-4k", "inval-ignored", PROBE_KIND_4K, dropped,
 	  DMIRAGE_VIOL_ABSENT, DMIRAGE_WATCH_TIME,
-	  "unmap_page_range" },
+	  "unmap_page_range", "madvise" },
 	{ "drop-of-thp", "inval-ignored", PROBE_KIND_THP, dropped,
 	  DMIRAGE_VIOL_ABSENT, DMIRAGE_WATCH_TIME,
-	  "unmap_page_range" },
+	  "unmap_page_range", "madvise" },
 	{ "replace-4k", "inval-ignored", PROBE_KIND_4K, another,
 	  DMIRAGE_VIOL_FRAME, DMIRAGE_WATCH_STORE,
-	  "unmap_page_range" },
+	  "unmap_page_range", "madvise" },
 	{ "protect-4k", "write-kept", PROBE_KIND_4K, read_only,
 	  DMIRAGE_VIOL_WRITE, DMIRAGE_WATCH_STORE,
-	  "__ptep_modify_prot_start" },
+	  "__ptep_modify_prot_start", "mprotect" },
 	{ "protect-thp", "write-kept", PROBE_KIND_THP, read_only,
 	  DMIRAGE_VIOL_WRITE, DMIRAGE_WATCH_STORE,
-	  "pmdp_invalidate" },
+	  "pmdp_invalidate pmdp_invalidate_ad", "mprotect" },
 	{ "fork-4k", "write-kept", PROBE_KIND_4K, shared, DMIRAGE_VIOL_WRITE,
 	  DMIRAGE_WATCH_STORE,
-	  "copy_page_range" },
+	  "copy_page_range", "clone" },
 	{ "fork-thp", "write-kept", PROBE_KIND_THP, shared, DMIRAGE_VIOL_WRITE,
 	  DMIRAGE_WATCH_STORE,
-	  "copy_huge_pmd" },
+	  "copy_huge_pmd", "clone" },
 };
 
 static void child_ends(void)
@@ -259,8 +267,174 @@ static void made_stale(int n)
 	v = expect_seen(d, mem.addr, mem.len, c->violation, c->why);
 	if (known_kernel())
 		EXPECT(is_one_of(v.function, c->by));
+	EXPECT(strstr(v.chain, c->via));
+	EXPECT_GE(v.level, 1);
+	EXPECT(v.level <= (c->kind == PROBE_KIND_4K ? 1 : 2));
 	EXPECT_GE(counter(d, "watch_stores"), 1);
 	child_ends();
+}
+
+/* ---- Call chains --------------------------------------------------------- */
+
+/* By all processors, from /proc/interrupts. */
+static u64 nmis_so_far(void)
+{
+	FILE *f = fopen("/proc/interrupts", "re");
+	char line[512], *at;
+	u64 sum = 0, n;
+	int len;
+
+	ASSERT(f);
+	while (fgets(line, sizeof(line), f)) {
+		at = strstr(line, "NMI:");
+		for (at = at ? at + 4 : NULL;
+		     at && sscanf(at, "%llu%n", (unsigned long long *)&n, &len) == 1;
+		     at += len)
+			sum += n;
+	}
+	fclose(f);
+	return sum;
+}
+
+/* How many stores have a chain, by the driver's own list. */
+static unsigned int stores_with_chain(struct dmirage *d)
+{
+	int fd = probe_dev_open(d, "chains");
+	unsigned int n, sum = 0;
+	char line[256];
+	FILE *f;
+
+	ASSERT_SYS(fd);
+	f = fdopen(fd, "r");
+	ASSERT(f);
+	while (fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "chain %*u stores %u", &n) == 1)
+			sum += n;
+	}
+	fclose(f);
+	return sum;
+}
+
+/* Processors are not asked, and the record says so. */
+static void chains_off(int arg)
+{
+	struct dmirage *d = open_watched("inval-ignored");
+	struct probe_mem mem = held(d, PROBE_KIND_4K);
+	char report[DMIRAGE_REPORT_MAX];
+	struct dmirage_violation v;
+	unsigned int before;
+
+	(void)arg;
+	before = stores_with_chain(d);
+	ASSERT_PROBE(probe_dev_write(d, "chains", "off"));
+	dropped(&mem);
+	ASSERT_EQ(dmirage_read_violations(d, &v, 1, LIMIT_MS), 1);
+	ASSERT_PROBE(probe_dev_write(d, "chains", "on"));
+	EXPECT_EQ(probe_dev_write(d, "chains", "maybe"), -EINVAL);
+	EXPECT_EQ(v.chain_id, DMIRAGE_CHAIN_NOT_ASKED);
+	EXPECT_EQ(v.chain[0], 0);
+	EXPECT(v.function[0]);
+	dmirage_format_violation(&v, report, sizeof(report));
+	EXPECT(strstr(report, "No call chain: the kernel was not asked for it"));
+	EXPECT_EQ(stores_with_chain(d), before);
+
+	read_only(&mem);
+	v = expect_seen(d, mem.addr, mem.len, DMIRAGE_VIOL_WRITE,
+			DMIRAGE_WATCH_STORE);
+	EXPECT(strstr(v.chain, "mprotect"));
+	EXPECT_GE(stores_with_chain(d), before + 1);
+}
+
+/* Non-maskable interrupts of the kernel's own, to the other processors. */
+static void chains_foreign(int arg)
+{
+	struct dmirage *d = open_watched("inval-ignored");
+	struct probe_mem mem = held(d, PROBE_KIND_4K);
+	unsigned int before = stores_with_chain(d);
+	u64 nmis = nmis_so_far();
+	int fd;
+
+	(void)arg;
+	fd = open("/proc/sysrq-trigger", O_WRONLY | O_CLOEXEC);
+	ASSERT_SYS(fd);
+	tell_runner("backtraces: begin");
+	ASSERT_EQ(write(fd, "l", 1), 1);
+	tell_runner("backtraces: end");
+	close(fd);
+	if (nmis_so_far() == nmis)
+		SKIP("no NMI came of a backtrace of all processors");
+	EXPECT_EQ(stores_with_chain(d), before);
+	dropped(&mem);
+	expect_seen(d, mem.addr + AT, PROBE_4K, DMIRAGE_VIOL_ABSENT,
+		    DMIRAGE_WATCH_TIME);
+	EXPECT_EQ(stores_with_chain(d), before + 1);
+}
+
+/**
+ * struct changing - a thread that changes its own page again and again
+ * @d: context of its own
+ */
+struct changing {
+	struct dmirage *d;
+	struct probe_mem mem;
+	void (*act)(struct probe_mem *mem);
+	unsigned int cpu;
+	pthread_t thread;
+};
+
+#define TIMES 40
+
+static void *changing_main(void *arg)
+{
+	struct changing *c = arg;
+	cpu_set_t set;
+	size_t i;
+
+	CPU_ZERO(&set);
+	CPU_SET(c->cpu, &set);
+	sched_setaffinity(0, sizeof(set), &set);
+	for (i = 0; i < TIMES; i++) {
+		struct probe_mem one = { .addr = c->mem.addr + i * PROBE_4K,
+					 .len = PROBE_4K };
+
+		c->act(&one);
+	}
+	return NULL;
+}
+
+static void page_dropped(struct probe_mem *mem)
+{
+	ASSERT_SYS(madvise(mem->addr, mem->len, MADV_DONTNEED));
+}
+
+/* Two processors at once: each store has the chain that led to it. */
+static void chains_apart(int arg)
+{
+	static struct changing c[2] = { { .act = page_dropped, .cpu = 0 },
+					{ .act = read_only, .cpu = 1 } };
+	static const char *const via[] = { "madvise", "mprotect" };
+	static struct dmirage_violation v[TIMES];
+	unsigned int i, n;
+
+	(void)arg;
+	for (i = 0; i < 2; i++) {
+		c[i].d = open_watched("inval-ignored");
+		c[i].mem = held(c[i].d, PROBE_KIND_4K);
+	}
+	for (i = 0; i < 2; i++)
+		ASSERT(!pthread_create(&c[i].thread, NULL, changing_main, &c[i]));
+	for (i = 0; i < 2; i++)
+		pthread_join(c[i].thread, NULL);
+	for (i = 0; i < 2; i++) {
+		for (n = 0; n < TIMES; n++) {
+			ASSERT_EQ(dmirage_read_violations(c[i].d, &v[n], 1,
+							  LIMIT_MS),
+				  1);
+			EXPECT_EQ(v[n].cpu, c[i].cpu);
+			EXPECT(strstr(v[n].chain, via[i]));
+			EXPECT(!strstr(v[n].chain, via[!i]));
+		}
+	}
 }
 
 /* ---- When it is certain --------------------------------------------------- */
@@ -377,6 +551,9 @@ int main(int argc, char **argv)
 	for (i = 0; i < ARRAY_SIZE(changes); i++)
 		tests[n++] = (struct ktap_test){ changes[i].name, made_stale,
 						 (int)i, 0 };
+	tests[n++] = (struct ktap_test){ "chains-off", chains_off, 0, 0 };
+	tests[n++] = (struct ktap_test){ "chains-foreign", chains_foreign, 0, 0 };
+	tests[n++] = (struct ktap_test){ "chains-apart", chains_apart, 0, 0 };
 	tests[n++] = (struct ktap_test){ "late-flush", late_flush, 0, 0 };
 	tests[n++] = (struct ktap_test){ "there-again", there_again, 0, 0 };
 	tests[n++] = (struct ktap_test){ "split-in-place", split_in_place, 0, 0 };

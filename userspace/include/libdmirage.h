@@ -409,7 +409,7 @@ int dmirage_read_violations(struct dmirage *d, struct dmirage_violation *v,
 int dmirage_format_violation(const struct dmirage_violation *v, char *buf,
 			     size_t size);
 
-#define DMIRAGE_REPORT_MAX	2048
+#define DMIRAGE_REPORT_MAX	4096
 
 /* ---- Names ------------------------------------------------------------ */
 

@@ -2,11 +2,13 @@
 /*
  * Violation records: reading them, and writing one out as a report.
  */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "internal.h"
@@ -113,6 +115,32 @@ static const char *moment(const struct dmirage_violation *v)
 	return by_audit(v) ? "the audit" : "the access";
 }
 
+static void add_chain(struct text *t, const struct dmirage_violation *v)
+{
+	const char *line, *end;
+
+	if (v->chain[0]) {
+		add(t, "Call chain:\n");
+		for (line = v->chain; *line; line = *end ? end + 1 : end) {
+			end = strchrnul(line, '\n');
+			add(t, "  %.*s\n", (int)(end - line), line);
+		}
+		return;
+	}
+	add(t, "No call chain: ");
+	switch (v->chain_id) {
+	case DMIRAGE_CHAIN_NOT_ASKED:
+		add(t, "the kernel was not asked for it\n");
+		break;
+	case DMIRAGE_CHAIN_NO_ANSWER:
+		add(t, "the processor did not answer in time\n");
+		break;
+	default:
+		add(t, "there have been too many different ones\n");
+		break;
+	}
+}
+
 /* The store that made it stale, and why that is certain. */
 static void add_store(struct text *t, const struct dmirage_violation *v)
 {
@@ -123,10 +151,18 @@ static void add_store(struct text *t, const struct dmirage_violation *v)
 		[DMIRAGE_WATCH_TIME] =
 			", and the device was not told",
 	};
+	static const char *const level[] = { "page-table", "PTE", "PMD",
+					     "PUD", "P4D", "PGD" };
 
 	add(t, "\nThe page table was changed by %s\n  on processor %u%s\n",
 	    v->function[0] ? v->function : "an instruction that is not known",
 	    v->cpu, v->why < sizeof(why) / sizeof(why[0]) ? why[v->why] : "");
+	add(t, "  %s entry 0x%016llx -> 0x%016llx, ",
+	    v->level < sizeof(level) / sizeof(level[0]) ? level[v->level] : "?",
+	    v->entry_before, v->entry_after);
+	add_time(t, v->store_age_ns);
+	add(t, " before this was certain\n");
+	add_chain(t, v);
 }
 
 /* What was stale, and where. */
@@ -148,6 +184,9 @@ static void add_head(struct text *t, const struct dmirage_violation *v)
 	add(t, " at addr 0x%016llx by context %u", v->addr, v->asid);
 	if (by_access(v))
 		add(t, ", cookie 0x%llx", v->cookie);
+	if (v->pid)
+		add(t, "\nof process %d (%.*s)", v->pid, (int)sizeof(v->comm),
+		    v->comm);
 	if (v->pages > 1)
 		add(t, "\n%u pages of this %s differ; this is the first one.",
 		    v->pages, by_access(v) ? "access" : "translation");
@@ -176,6 +215,25 @@ static void add_held(struct text *t, const struct dmirage_violation *v)
 		add(t, "\n  that the driver has pinned");
 }
 
+static void add_vma(struct text *t, const struct dmirage_violation *v)
+{
+	if (!(v->vma & DMIRAGE_VMA_KNOWN)) {
+		add(t, "  in a VMA that could not be looked up\n");
+		return;
+	}
+	if (!v->vma_end) {
+		add(t, "  in no VMA, by now\n");
+		return;
+	}
+	add(t, "  in the VMA 0x%llx-0x%llx %c%c%c%c %s%s\n", v->vma_start,
+	    v->vma_end, v->vma & DMIRAGE_VMA_READ ? 'r' : '-',
+	    v->vma & DMIRAGE_VMA_WRITE ? 'w' : '-',
+	    v->vma & DMIRAGE_VMA_EXEC ? 'x' : '-',
+	    v->vma & DMIRAGE_VMA_SHARED ? 's' : 'p',
+	    v->vma_name[0] ? v->vma_name : "[anonymous]",
+	    v->vma & DMIRAGE_VMA_HUGETLB ? ", hugetlb" : "");
+}
+
 static void add_process(struct text *t, const struct dmirage_violation *v)
 {
 	if (v->cpu_present) {
@@ -188,6 +246,7 @@ static void add_process(struct text *t, const struct dmirage_violation *v)
 		add(t, "\nThe process has   nothing there\n  (page-table entry 0x%016llx)\n",
 		    v->cpu_entry);
 	}
+	add_vma(t, v);
 }
 
 /* Where the last flush was, seen from the address of the access. */
@@ -199,7 +258,7 @@ static void add_flush(struct text *t, const struct dmirage_violation *v)
 		add(t, "\nThe device was not told to drop anything near this address.\n");
 		return;
 	}
-	if (end < v->inv_start)		/* to the end of the address space */
+	if (end < v->inv_start) /* to the end of the address space */
 		end = 0;
 	add(t, "\nThe last flush near this address came ");
 	add_time(t, v->inv_age_ns);

@@ -47,14 +47,14 @@ int probe_dev_open(const struct dmirage *d, const char *file)
 	return open_file(d, false, file, O_RDONLY);
 }
 
-int probe_ctx_write(const struct dmirage *d, const char *file,
-		    const char *word)
+static int write_word(const struct dmirage *d, bool of_ctx, const char *file,
+		      const char *word)
 {
 	size_t len = strlen(word);
 	ssize_t put;
 	int fd, err = 0;
 
-	fd = open_file(d, true, file, O_WRONLY);
+	fd = open_file(d, of_ctx, file, O_WRONLY);
 	if (fd < 0)
 		return fd;
 	put = write(fd, word, len);
@@ -64,6 +64,18 @@ int probe_ctx_write(const struct dmirage *d, const char *file,
 				 word, file, strerror(put < 0 ? errno : EIO));
 	close(fd);
 	return err;
+}
+
+int probe_ctx_write(const struct dmirage *d, const char *file,
+		    const char *word)
+{
+	return write_word(d, true, file, word);
+}
+
+int probe_dev_write(const struct dmirage *d, const char *file,
+		    const char *word)
+{
+	return write_word(d, false, file, word);
 }
 
 int probe_ctx_read(const struct dmirage *d, const char *file, char *buf,

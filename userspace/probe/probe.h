@@ -197,11 +197,20 @@ int probe_ctx_read(const struct dmirage *d, const char *file, char *buf,
 
 /**
  * probe_dev_open() - open a debugfs file of a handle's device
- * @file: "counters", "registers", "iotlb"
+ * @file: "counters", "registers", "iotlb", "chains"
  *
  * Return: a file descriptor; -ENOENT no such file; what open() fails with.
  */
 int probe_dev_open(const struct dmirage *d, const char *file);
+
+/**
+ * probe_dev_write() - write a word to one
+ * @file: "chains"
+ *
+ * Return: as probe_ctx_write().
+ */
+int probe_dev_write(const struct dmirage *d, const char *file,
+		    const char *word);
 
 /* ---- PCI -------------------------------------------------------------- */
 

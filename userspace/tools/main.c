@@ -11,9 +11,11 @@
 
 #include "tool.h"
 
-const char *argp_program_version = "dmirage 0.1 (interface version 4)";
+#define TEXT_OF(x)	#x
+#define NUMBER(x)	TEXT_OF(x)
 
-_Static_assert(DMIRAGE_ABI_VERSION == 4, "the version above");
+const char *argp_program_version =
+	"dmirage 0.1 (interface version " NUMBER(DMIRAGE_ABI_VERSION) ")";
 
 static const struct {
 	const char *name;

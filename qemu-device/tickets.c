@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Tickets.  See tickets.h. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "dmirage_hw.h"
+#include "tickets.h"
+
+/* @ticket: 0: none */
+typedef struct Awaited {
+    uint32_t ticket;
+    unsigned cpu;
+} Awaited;
+
+typedef struct Kept {
+    uint32_t ticket;
+    uint32_t chain;
+} Kept;
+
+/**
+ * DmirageTickets:
+ * @last: the last number given out
+ * @count: how many are in @awaited, oldest first
+ * @kept: by number
+ */
+struct DmirageTickets {
+    uint32_t last;
+    unsigned count;
+    Awaited awaited[DMIRAGE_TICKETS_AWAITED];
+    Kept kept[DMIRAGE_TICKETS_KEPT];
+};
+
+DmirageTickets *dmirage_tickets_new(void)
+{
+    return calloc(1, sizeof(DmirageTickets));
+}
+
+void dmirage_tickets_free(DmirageTickets *t)
+{
+    free(t);
+}
+
+void dmirage_tickets_reset(DmirageTickets *t)
+{
+    t->count = 0;
+}
+
+uint32_t dmirage_tickets_ask(DmirageTickets *t, unsigned cpu)
+{
+    if (t->count == DMIRAGE_TICKETS_AWAITED) {
+        return 0;
+    }
+    if (!++t->last) {
+        t->last = 1;
+    }
+    t->awaited[t->count++] = (Awaited) { t->last, cpu };
+    return t->last;
+}
+
+/* Where the oldest one of @cpu is; @count: there is none. */
+static unsigned find(const DmirageTickets *t, unsigned cpu)
+{
+    unsigned i = 0;
+
+    while (i < t->count && t->awaited[i].cpu != cpu) {
+        i++;
+    }
+    return i;
+}
+
+uint32_t dmirage_tickets_awaited(const DmirageTickets *t, unsigned cpu)
+{
+    unsigned i = find(t, cpu);
+
+    return i < t->count ? t->awaited[i].ticket : 0;
+}
+
+bool dmirage_tickets_answer(DmirageTickets *t, unsigned cpu, uint32_t ticket,
+                            uint32_t chain)
+{
+    unsigned i = find(t, cpu);
+
+    if (i == t->count || t->awaited[i].ticket != ticket) {
+        return false;
+    }
+    t->count--;
+    memmove(&t->awaited[i], &t->awaited[i + 1],
+            (t->count - i) * sizeof(t->awaited[0]));
+    t->kept[ticket % DMIRAGE_TICKETS_KEPT] = (Kept) { ticket, chain };
+    return true;
+}
+
+bool dmirage_tickets_chain(const DmirageTickets *t, uint32_t ticket,
+                           uint32_t *chain)
+{
+    const Kept *k = &t->kept[ticket % DMIRAGE_TICKETS_KEPT];
+
+    *chain = DMIRAGE_CHAIN_NOT_ASKED;
+    if (!ticket) {
+        return true;
+    }
+    for (unsigned i = 0; i < t->count; i++) {
+        if (t->awaited[i].ticket == ticket) {
+            return false;
+        }
+    }
+    *chain = k->ticket == ticket ? k->chain : DMIRAGE_CHAIN_NO_ANSWER;
+    return true;
+}

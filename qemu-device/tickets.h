@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Tickets: the stores of which the device wants to know the call chain.
+ *
+ * A ticket is *awaited* from when a vCPU is asked until it answers.  What it
+ * answered is *kept* for as long as DMIRAGE_TICKETS_KEPT others come after it.
+ * A vCPU is asked by an NMI, of which only one can be pending, and may answer
+ * for several tickets then, oldest first; an NMI that finds none awaited of its
+ * vCPU is somebody else's.  So a ticket stays awaited however late the vCPU is.
+ *
+ * Plain C without locks: the caller serialises (device: DmirageState.lock).
+ */
+#ifndef DMIRAGE_TICKETS_H
+#define DMIRAGE_TICKETS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define DMIRAGE_TICKETS_AWAITED 64
+#define DMIRAGE_TICKETS_KEPT    65536   /* power of two */
+
+typedef struct DmirageTickets DmirageTickets;
+
+/* NULL: no memory. */
+DmirageTickets *dmirage_tickets_new(void);
+void dmirage_tickets_free(DmirageTickets *t);
+
+/* Forgets what is awaited: no vCPU has an NMI pending. */
+void dmirage_tickets_reset(DmirageTickets *t);
+
+/* A new one for @cpu.  0: too many are awaited. */
+uint32_t dmirage_tickets_ask(DmirageTickets *t, unsigned cpu);
+
+/* The oldest one that is awaited of @cpu; 0: none. */
+uint32_t dmirage_tickets_awaited(const DmirageTickets *t, unsigned cpu);
+
+/* False: it is not the one that dmirage_tickets_awaited() says. */
+bool dmirage_tickets_answer(DmirageTickets *t, unsigned cpu, uint32_t ticket,
+                            uint32_t chain);
+
+/*
+ * What was answered for @ticket, in *@chain: DMIRAGE_CHAIN_NOT_ASKED for ticket
+ * 0, and DMIRAGE_CHAIN_NO_ANSWER for one that is not kept any more.  False: it
+ * is awaited.
+ */
+bool dmirage_tickets_chain(const DmirageTickets *t, uint32_t ticket,
+                           uint32_t *chain);
+
+#endif
