@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 
 #include "fault_mode.h"
+#include "scene.h"
 
 #ifndef SYS_process_mrelease
 #define SYS_process_mrelease	448	/* 5.15 */
@@ -116,19 +117,6 @@ static void sleep_anyway(int arg)
 }
 
 /* ---- refuse-blockable -------------------------------------------------------- */
-
-/* The runner requires this warning, and takes no other. */
-static void announce_warning(const char *text)
-{
-	int fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
-	char line[128];
-
-	ASSERT(fd >= 0);
-	snprintf(line, sizeof(line), "dmirage-test: expect warning: %s\n",
-		 text);
-	ASSERT_EQ(write(fd, line, strlen(line)), strlen(line));
-	close(fd);
-}
 
 static void refuse_with(const char *mode)
 {
