@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "modes.h"
+#include "scene.h"
 
 /* ---- A page table that has changed ---------------------------------------- */
 
@@ -18,53 +19,27 @@
  */
 static void race(const char *mode, const char *gate, bool caught)
 {
-	struct probe_mem mem = get_mem(PROBE_KIND_4K, PROBE_4K);
 	struct dmirage *d = open_in_mode(mode);
-	u64 old, new, retries, calls;
-	u8 *p = mem.addr;
-	struct dmirage_cqe cqe;
-	struct changer c;
+	struct scene s;
 
-	cpu_write(p, 1);
-	/* There is a notifier for the page, and no entry. */
-	ASSERT_EQ(dev_read(d, p), 1);
-	ASSERT_SYS(mprotect(p, PROBE_4K, PROT_NONE));
-	ASSERT_SYS(mprotect(p, PROBE_4K, PROT_READ | PROT_WRITE));
-	ASSERT_EQ(cpu_read(p), 1);
-	ASSERT_EQ(get_counters(d).unmapped_4k, 1);
-
-	old = frame_of(p);
-	changer_make(&c, &mem, MOVE);
-	retries = get_counters(d).fault_retries;
-	arm_gate(d, gate);
-	submit_read(d, p);
-	wait_gate(d, gate);
-	calls = get_counters(d).invalidations;
-	changer_start(&c);
-	changer_end(&c);
-	EXPECT_GE(get_counters(d).invalidations, calls + 1);
-	new = frame_of(p);
-	ASSERT_NE(new, old);
-	cpu_write(p, 2);
-	release_gate(d);
-	cqe = complete(d);
-	EXPECT_EQ(cqe.status, DMIRAGE_ST_OK);
-
+	scene_fault(d, &s, gate);
 	if (caught) {
-		EXPECT_EQ(cqe.result, 2);
-		EXPECT_EQ(get_counters(d).fault_retries, retries + 1);
+		EXPECT_EQ(s.cqe.result, 2);
+		EXPECT_EQ(get_counters(d).fault_retries,
+			  s.before.fault_retries + 1);
 		expect_clean(d);
 	} else {
-		EXPECT_NE(cqe.result, 2);
-		EXPECT_EQ(get_counters(d).fault_retries, retries);
-		expect_frame_record(d, p, false, old, new);
+		EXPECT_NE(s.cqe.result, 2);
+		EXPECT_EQ(get_counters(d).fault_retries,
+			  s.before.fault_retries);
+		expect_frame_record(d, s.p, false, s.old, s.new);
 		/* And it stays so. */
-		EXPECT_NE(dev_read(d, p), 2);
+		EXPECT_NE(dev_read(d, s.p), 2);
 		EXPECT_EQ(get_counters(d).violations, 2);
 	}
 	expect_not_expired(d);
 	dmirage_close(d);
-	probe_mem_put(&mem);
+	probe_mem_put(&s.mem);
 }
 
 static void no_read_retry(int arg)
@@ -150,35 +125,24 @@ static void huge_past_region(int kind)
  */
 static void head_frame(int kind)
 {
-	struct probe_mem mem;
 	struct dmirage *d;
-	u64 head, old;
+	struct scene s;
 	u32 id;
 	int bad;
-	u8 *p;
 
 	for (bad = 0; bad < 2; bad++) {
-		mem = get_mem(kind, PROBE_2M);
-		p = mem.addr + 100 * PROBE_4K;
-		cpu_write(mem.addr, 1);
-		cpu_write(p, 2);
-		head = frame_of(mem.addr);
-		old = frame_of(p);
-		ASSERT_EQ(old, head + 100 * PROBE_4K);
 		d = open_by_region(bad ? "head-frame" : NULL);
-		ASSERT_OK(dmirage_region_add(d, mem.addr, PROBE_2M / 2,
-					     DMIRAGE_REGION_WRITE, &id));
-		EXPECT_EQ(dev_read(d, p), bad ? 1 : 2);
+		EXPECT_EQ(scene_half_region(d, &s, kind, &id), bad ? 1 : 2);
 		EXPECT_EQ(get_counters(d).mapped_2m, 0);
 		if (bad)
-			expect_frame_record(d, p, false, head, old);
+			expect_frame_record(d, s.p, false, s.old, s.new);
 		else
 			expect_clean(d);
 		/* The head is at the head. */
-		EXPECT_EQ(dev_read(d, mem.addr), 1);
+		EXPECT_EQ(dev_read(d, s.mem.addr), 1);
 		EXPECT_EQ(get_counters(d).violations, bad);
 		dmirage_close(d);
-		probe_mem_put(&mem);
+		probe_mem_put(&s.mem);
 	}
 }
 

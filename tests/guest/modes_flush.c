@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "modes.h"
+#include "scene.h"
 
 /* ---- Told too early, or not at all ---------------------------------------- */
 
@@ -20,59 +21,40 @@
  */
 static void flush_before_clear(int arg)
 {
-	u64 old, new, got, misses;
 	struct tlb_line line;
-	struct probe_mem mem;
-	struct changer c;
 	struct dmirage *d;
+	struct scene s;
+	u64 got;
 	int bad;
-	u8 *p;
 
 	(void)arg;
 	for (bad = 0; bad < 2; bad++) {
-		mem = get_mem(PROBE_KIND_4K, PROBE_4K);
-		p = mem.addr;
 		d = open_in_mode(bad ? "flush-before-clear" : NULL);
-		cpu_write(p, 1);
-		ASSERT_EQ(dev_read(d, p), 1);
-		old = frame_of(p);
-		changer_make(&c, &mem, MOVE);
-		misses = get_counters(d).iotlb_misses;
-		arm_gate_at(d, "inval-cleared", p);
-		changer_start(&c);
-		wait_gate(d, "inval-cleared");
-		submit_read(d, p);
-		EXPECT_EQ(complete(d).result, 1);
-		EXPECT_EQ(get_counters(d).iotlb_misses, misses + bad);
-		EXPECT(!atomic_load(&c.done));
-		release_gate(d);
-		changer_end(&c);
-
-		cpu_write(p, 2);
-		got = dev_read(d, p);
-		new = frame_of(p);
+		scene_notifier(d, &s, bad);
+		cpu_write(s.p, 2);
+		got = dev_read(d, s.p);
 		EXPECT_EQ(get_counters(d).mapped_4k,
 			  get_counters(d).unmapped_4k + !bad);
-		ASSERT(in_iotlb(d, p, &line));
-		EXPECT_EQ(line.pa, bad ? old : new);
+		ASSERT(in_iotlb(d, s.p, &line));
+		EXPECT_EQ(line.pa, bad ? s.old : s.new);
 		if (bad) {
 			EXPECT_NE(got, 2);
-			expect_frame_record(d, p, false, old, new);
+			expect_frame_record(d, s.p, false, s.old, s.new);
 		} else {
 			EXPECT_EQ(got, 2);
 			expect_clean(d);
 		}
 		expect_not_expired(d);
 		dmirage_close(d);
-		probe_mem_put(&mem);
+		probe_mem_put(&s.mem);
 	}
 }
 
 /* A page of a file is unmapped: it stays, and so does its content. */
 static void no_flush(int arg)
 {
-	int fd = memfd_create("dmirage-test", MFD_CLOEXEC), bad;
 	struct dmirage_counters before, after;
+	int fd = file_with(0), bad;
 	struct dmirage_audit_range audit;
 	struct dmirage_violation v;
 	struct dmirage *d;
@@ -80,12 +62,8 @@ static void no_flush(int arg)
 	u8 *p;
 
 	(void)arg;
-	ASSERT(fd >= 0);
-	ASSERT_SYS(ftruncate(fd, PROBE_4K));
 	for (bad = 0; bad < 2; bad++) {
-		p = mmap(NULL, PROBE_4K, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
-			 0);
-		ASSERT(p != MAP_FAILED);
+		p = map_file_page(fd);
 		d = open_in_mode(bad ? "no-flush" : NULL);
 		dev_write(d, p, 1);
 		old = frame_of(p);
@@ -161,55 +139,25 @@ static void no_wait_answer(int arg)
  */
 static void under_way(const char *mode)
 {
-	u64 old, new, drained;
-	struct dmirage_cqe cqe;
-	struct probe_mem mem;
-	struct changer c;
 	struct dmirage *d;
+	struct scene s;
 	int bad;
-	u8 *p;
 
 	for (bad = 0; bad < 2; bad++) {
-		mem = get_mem(PROBE_KIND_4K, PROBE_4K);
-		p = mem.addr;
 		d = open_in_mode(bad ? mode : NULL);
-		cpu_write(p, 1);
-		ASSERT_EQ(dev_read(d, p), 1);
-		old = frame_of(p);
-		drained = get_counters(d).drained;
-		changer_make(&c, &mem, MOVE);
-		arm_hold_long(d, "translated-keep");
-		submit_read(d, p);
-		wait_held(d);
-		changer_start(&c);
+		scene_access(d, &s, !bad);
 		if (!bad) {
-			while (get_counters(d).drained == drained)
-				usleep(1000);
-			usleep(QUIET_MS * 1000);
-			EXPECT(!atomic_load(&c.done));
-			release_hold(d);
-			changer_end(&c);
-			cqe = complete(d);
-			EXPECT_EQ(cqe.status, DMIRAGE_ST_OK);
-			EXPECT_EQ(cqe.result, 1);
-			EXPECT_NE(frame_of(p), old);
+			EXPECT_EQ(s.cqe.result, 1);
 			expect_clean(d);
 		} else {
-			changer_end(&c);
-			EXPECT(file_says(d, "hold", "", "held"));
-			cpu_write(p, 2);
-			new = frame_of(p);
-			release_hold(d);
-			cqe = complete(d);
-			EXPECT_EQ(cqe.status, DMIRAGE_ST_OK);
-			EXPECT_NE(cqe.result, 2);
-			expect_frame_record(d, p, false, old, new);
+			EXPECT_NE(s.cqe.result, 2);
+			expect_frame_record(d, s.p, false, s.old, s.new);
 			/* The IOTLB was emptied all the same. */
-			EXPECT_EQ(dev_read(d, p), 2);
+			EXPECT_EQ(dev_read(d, s.p), 2);
 			EXPECT_EQ(get_counters(d).violations, 1);
 		}
 		dmirage_close(d);
-		probe_mem_put(&mem);
+		probe_mem_put(&s.mem);
 	}
 }
 

@@ -6,16 +6,7 @@
 #include <sys/mman.h>
 
 #include "fault_mode.h"
-
-/* All writable pages of the process become read-only, by one notifier. */
-static void clear_soft_dirty(void)
-{
-	int fd = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC);
-
-	ASSERT(fd >= 0);
-	ASSERT_EQ(write(fd, "4", 1), 1);
-	close(fd);
-}
+#include "scene.h"
 
 /*
  * The range of clear_refs ends at ULONG_MAX, which is no page's first byte.  An
@@ -85,16 +76,6 @@ static void unclamped(int arg)
 	unclamped_with("unclamped-loop");
 }
 
-static int file_with(u64 value)
-{
-	int fd = memfd_create("modes", MFD_CLOEXEC);
-
-	ASSERT(fd >= 0);
-	ASSERT_SYS(ftruncate(fd, PROBE_4K));
-	ASSERT_EQ(pwrite(fd, &value, sizeof(value), 0), sizeof(value));
-	return fd;
-}
-
 /* One file in place of another; both stay, so what is read is of one of them. */
 static void defer_unmap_with(const char *mode)
 {
@@ -104,8 +85,7 @@ static void defer_unmap_with(const char *mode)
 	u64 old_frame;
 	u8 *p;
 
-	p = mmap(NULL, PROBE_4K, PROT_READ | PROT_WRITE, MAP_SHARED, old_fd, 0);
-	ASSERT(p != MAP_FAILED);
+	p = map_file_page(old_fd);
 	set_mode(d, mode);
 	EXPECT_EQ(dev_read(d, p), 0x01d);
 	old_frame = frame_of(p);
@@ -143,38 +123,32 @@ static void defer_unmap(int arg)
  */
 static void mask_flush_with(const char *mode)
 {
-	struct probe_mem mem = get_mem(PROBE_KIND_4K, 8 * PROBE_4K);
 	struct dmirage *d = open_context();
 	struct dmirage_violation v;
-	u8 *p[3];
-	u64 flushes;
+	struct scene s;
+	u8 *p;
 	int i;
 
 	set_mode(d, mode);
-	for (i = 0; i < 3; i++) {
-		p[i] = mem.addr + (3 + i) * PROBE_4K;
-		dev_write(d, p[i], 1);
-		ASSERT(in_iotlb(d, p[i], NULL));
-	}
-	flushes = get_counters(d).flushes;
-	ASSERT_SYS(mprotect(p[0], 3 * PROBE_4K, PROT_READ));
-	EXPECT_EQ(get_counters(d).flushes, flushes + 1);
-	EXPECT_EQ(get_counters(d).unmapped_4k, 3);
+	scene_odd_range(d, &s);
+	EXPECT_EQ(get_counters(d).flushes, s.before.flushes + 1);
+	EXPECT_EQ(get_counters(d).unmapped_4k, SCENE_ODD_PAGES);
 	EXPECT_EQ(mode_hits(d), mode ? 1 : 0);
-	for (i = 0; i < 3; i++)
-		EXPECT_EQ(in_iotlb(d, p[i], NULL), mode && i);
+	for (i = 0; i < SCENE_ODD_PAGES; i++)
+		EXPECT_EQ(in_iotlb(d, s.p + i * PROBE_4K, NULL), mode && i);
 
-	expect_write_fault(d, p[0], EPERM);
-	for (i = 1; i < 3; i++) {
+	expect_write_fault(d, s.p, EPERM);
+	for (i = 1; i < SCENE_ODD_PAGES; i++) {
+		p = s.p + i * PROBE_4K;
 		if (!mode) {
-			expect_write_fault(d, p[i], EPERM);
+			expect_write_fault(d, p, EPERM);
 			continue;
 		}
-		dev_write(d, p[i], 2);
-		v = expect_stale(d, DMIRAGE_VIOL_WRITE, p[i]);
+		dev_write(d, p, 2);
+		v = expect_stale(d, DMIRAGE_VIOL_WRITE, p);
 		EXPECT_EQ(v.held_frame, v.cpu_frame);
 		EXPECT_EQ(v.cpu_write, 0);
-		EXPECT_EQ(v.inv_start, (uintptr_t)mem.addr);
+		EXPECT_EQ(v.inv_start, (uintptr_t)s.mem.addr);
 		EXPECT_EQ(v.inv_len, 4 * PROBE_4K);
 	}
 	expect_violations(d, mode ? 2 : 0);
@@ -194,30 +168,21 @@ static void mask_flush(int arg)
  */
 static void one_region_with(const char *mode)
 {
-	const struct dmirage_open_opts opts = { .flags = DMIRAGE_OPEN_REGIONS };
-	struct probe_mem mem = get_mem(PROBE_KIND_4K, 6 * PROBE_4K);
-	struct dmirage *d;
-	u32 id;
+	struct dmirage *d = open_mode(DMIRAGE_MODE_MIRROR,
+				      DMIRAGE_OPEN_REGIONS);
+	struct scene s;
 
-	ASSERT_OK(dmirage_open(NULL, &opts, &d));
 	set_mode(d, mode);
-	ASSERT_OK(dmirage_region_add(d, mem.addr, 4 * PROBE_4K,
-				     DMIRAGE_REGION_WRITE, &id));
-	ASSERT_OK(dmirage_region_add(d, mem.addr + 2 * PROBE_4K, 4 * PROBE_4K,
-				     DMIRAGE_REGION_WRITE, &id));
-	dev_write(d, mem.addr + 1 * PROBE_4K, 1);
-	dev_write(d, mem.addr + 3 * PROBE_4K, 1);
-	dev_write(d, mem.addr + 5 * PROBE_4K, 1);
-	ASSERT_SYS(mprotect(mem.addr, mem.len, PROT_READ));
+	scene_two_regions(d, &s);
 	EXPECT_EQ(mode_hits(d), mode ? 1 : 0);
 	EXPECT_EQ(counter(d, "left_stale"), mode ? 1 : 0);
 
-	expect_write_fault(d, mem.addr + 1 * PROBE_4K, EPERM);
-	expect_write_fault(d, mem.addr + 3 * PROBE_4K, EPERM);
+	expect_write_fault(d, s.p + 1 * PROBE_4K, EPERM);
+	expect_write_fault(d, s.p + 3 * PROBE_4K, EPERM);
 	if (mode)
-		expect_stale_write(d, mem.addr + 5 * PROBE_4K);
+		expect_stale_write(d, s.p + 5 * PROBE_4K);
 	else
-		expect_write_fault(d, mem.addr + 5 * PROBE_4K, EPERM);
+		expect_write_fault(d, s.p + 5 * PROBE_4K, EPERM);
 	expect_violations(d, mode ? 1 : 0);
 	dmirage_close(d);
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "modes.h"
+#include "scene.h"
 
 /* What comes before the device writes to a page that a child shares. */
 enum {
@@ -200,15 +201,6 @@ static bool soft_dirty(const void *p)
 		  8);
 	close(fd);
 	return entry >> 55 & 1;
-}
-
-static void clear_soft_dirty(void)
-{
-	int fd = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC);
-
-	ASSERT(fd >= 0);
-	ASSERT_EQ(write(fd, "4", 1), 1);
-	close(fd);
 }
 
 /*

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 
 #include "fault_mode.h"
+#include "scene.h"
 
 #ifndef SYS_process_mrelease
 #define SYS_process_mrelease	448	/* 5.15 */
