@@ -567,7 +567,7 @@ static int dmirage_setup_check(const struct dmirage_dev *dd,
 		return -EOPNOTSUPP;
 	if ((setup->flags & DMIRAGE_SETUP_WATCH) &&
 	    (!(dd->caps & DMIRAGE_CAP_ORACLE_WATCH) ||
-	     setup->mode != DMIRAGE_MODE_MIRROR))
+	     setup->mode == DMIRAGE_MODE_PINNED))
 		return -EOPNOTSUPP;
 	/* a pin counts against the limit of who asks for it, in his memory */
 	if (attach && setup->mode == DMIRAGE_MODE_PINNED)

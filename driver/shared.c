@@ -47,6 +47,8 @@ static void dmirage_shared_flush(struct mmu_notifier *mn, struct mm_struct *mm,
 	bool sent = false;
 
 	dmirage_count(ctx, DMIRAGE_STAT_INVALIDATIONS, 1);
+	if (dmirage_fm(ctx, DMIRAGE_FM_INVAL_IGNORED))
+		return;
 	if (start >= end) {
 		dmirage_count(ctx, DMIRAGE_STAT_FLUSHES_ELIDED, 1);
 		return;

@@ -220,8 +220,9 @@
 #define DMIRAGE_CTL_ORACLE          (1u << 1)       /* check each access */
 #define DMIRAGE_CTL_WATCH           (1u << 2)       /* check each store to the
                                                      * process's page table:
-                                                     * with ORACLE, in mirror
-                                                     * mode; CAP_ORACLE_WATCH */
+                                                     * with ORACLE, not in
+                                                     * pinned mode; needs
+                                                     * CAP_ORACLE_WATCH */
 #define DMIRAGE_CTL_MODE_MASK       (3u << 4)
 #define DMIRAGE_CTL_MODE_MIRROR     (0u << 4)
 #define DMIRAGE_CTL_MODE_PINNED     (1u << 4)
@@ -690,7 +691,8 @@ enum dmirage_holder {
  * @holder:     enum dmirage_holder
  * @mode:       of the context: DMIRAGE_CTL_MODE_* >> 4
  * @why:        by watch: enum dmirage_watch_why
- * @cpu:        by watch: number of the vCPU that made the store
+ * @cpu:        by watch: number of the vCPU that made the store; 0xffff: nobody
+ *              saw it, so that pc, before, after and chain are 0
  * @level:      by watch: of the table stored to: 1 has entries for 4 KiB, each
  *              further level for 512 times more
  * @pc:         by watch: address of the instruction that stored; 0: not known

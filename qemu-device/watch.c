@@ -16,21 +16,30 @@
  *   end of the translated block, a few instructions later.  What is there then
  *   is compared by the oracle.
  *
- *   Another frame, or less permission, is a violation.  Absence makes the
- *   translation *suspect*: inside one page-table-lock section the kernel may
- *   take an entry away and put it back, and tell nobody.  It is a violation
- *   after all if what is put there differs; if the translation is dropped by
- *   the vCPU that made the store (a flush sleeps in mirror mode, so that vCPU
- *   has left the lock); or if it still is absent after suspect-ms and that vCPU
- *   is in user mode, or idle.  What is reported is the store that made it
- *   suspect.
+ *   In mirror mode another frame, or less permission, is a violation.  Absence
+ *   makes the translation *suspect*: inside one page-table-lock section the
+ *   kernel may take an entry away and put it back, and tell nobody.  It is a
+ *   violation after all if what is put there differs; if the translation is
+ *   dropped by the vCPU that made the store (a flush sleeps in mirror mode, so
+ *   that vCPU has left the lock); or if it still is absent after suspect-ms and
+ *   that vCPU is in user mode, or idle.  What is reported is the store that
+ *   made it suspect.
+ *
+ *   In shared mode the device walks the process's own table, and the kernel
+ *   changes it first and flushes then.  So a store that takes an entry, or a
+ *   permission, away opens a *window*, and makes the translation suspect; a
+ *   command that covers it closes the window.  If the same vCPU puts another
+ *   frame there before that, it is a violation: the flush has to come first.
+ *   Another vCPU may do so while the first one is on the way to its flush.
+ *   Whoever opens a window may sleep before he closes it, so it is a
+ *   violation that it is open only after WINDOW times suspect-ms, and when the
+ *   vCPU was seen in user mode, or idle, WINDOW_OUTSIDE times.
  *
  * A translation is watched after it has been read, so a store may come in
- * between; the table is looked at again when its pages are watched.  What is
- * stale by then is left to the access that wanted the translation: whoever
- * stores next is not to blame.
- *
- * Mirror mode only, so far.
+ * between; the table is looked at again when its pages are watched.  If there
+ * is another frame by then, that is left to the access that wanted the
+ * translation.  If there is nothing, it is suspect, of a store that nobody saw:
+ * whoever stores next is not to blame.
  *
  * Locks: all with the device's lock, which a vCPU takes in the middle of a
  * store, with no other lock of QEMU's than ramwatch.c's.
@@ -46,6 +55,12 @@
 #define WATCH_TABLES_MAX    65536
 
 #define WATCH_CPUS_MAX      1024
+
+#define CPU_NOT_KNOWN       0xffff
+
+/* Shared mode: see above. */
+#define WINDOW              10
+#define WINDOW_OUTSIDE      8
 
 /**
  * Told: a store that waits to be judged
@@ -79,7 +94,12 @@ static bool is_watched(const DmirageState *s, const DmirageContext *c)
     const uint32_t wanted = DMIRAGE_CTL_ORACLE | DMIRAGE_CTL_WATCH;
 
     return s->watchset && (c->ctl & wanted) == wanted &&
-           dmirage_ctx_mode(c) == DMIRAGE_MODE_MIRROR;
+           dmirage_ctx_mode(c) != DMIRAGE_MODE_PINNED;
+}
+
+static bool is_shared(const DmirageState *s, const DmirageWatched *w)
+{
+    return dmirage_ctx_mode(&s->ctx[w->x.asid]) == DMIRAGE_MODE_SHARED;
 }
 
 /* The oracle, with the lock held: it is not to wait. */
@@ -95,7 +115,8 @@ static int64_t no_time(void *opaque)
 
 static void witness_init(DmirageWitness *w, DmirageState *s, DmirageContext *c)
 {
-    dmirage_witness_init(w, s, c, false);
+    /* All that differs; what that means is judged here. */
+    dmirage_witness_init(w, s, c, true);
     w->oracle.pause = go_on;
     w->oracle.now_ns = no_time;
 }
@@ -135,6 +156,24 @@ static void look(DmirageState *s, const DmirageWatched *w, uint64_t first,
     dmirage_oracle_check(&by.oracle, &w->x, first, last - first + 1, f);
 }
 
+static void start_timer(DmirageState *s, uint32_t ms)
+{
+    timer_mod(s->watch_timer, qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + ms);
+}
+
+/* @by: the store that may have made @w stale. */
+static void suspect(DmirageState *s, DmirageWatched *w,
+                    const DmirageWatchStore *by)
+{
+    s->ctx[w->x.asid].count[DMIRAGE_CNT_WATCH_SUSPECTS]++;
+    trace_dmirage_watch_suspect(w->x.asid, by->va, by->pc);
+    w->first = *by;
+    dmirage_watchset_set_suspect(s->watchset, w, true);
+    if (!timer_pending(s->watch_timer)) {
+        start_timer(s, s->suspect_ms);
+    }
+}
+
 static void refused(DmirageState *s, const DmirageXlate *x)
 {
     s->ctx[x->asid].count[DMIRAGE_CNT_WATCH_REFUSED]++;
@@ -142,18 +181,22 @@ static void refused(DmirageState *s, const DmirageXlate *x)
 }
 
 /*
- * The device has read what translates @va from the mirror table: all of that is
- * watched, whatever part of it is cached.  Within an RCU read section.
+ * The device has read what translates @va.  All of that is watched that is in
+ * the mirror table, whatever part of it is cached; and all that is cached of
+ * the process's own table.  Within an RCU read section.
  */
 void dmirage_watch_add(DmirageState *s, DmirageContext *c, uint64_t va,
                        const DmirageWalk *walk, int64_t fill_ns)
 {
+    bool shared = dmirage_ctx_mode(c) == DMIRAGE_MODE_SHARED;
+    unsigned order = shared && s->fracture ? DMIRAGE_ORDER_4K : walk->order;
+    uint64_t offset = va & ((1ull << walk->order) - 1);
     const DmirageXlate x = {
-        .va = va >> walk->order << walk->order,
-        .pa = walk->addr,
+        .va = va >> order << order,
+        .pa = walk->addr + (offset >> order << order),
         .fill_ns = fill_ns,
         .asid = c->asid,
-        .order = walk->order,
+        .order = order,
         .write = walk->write,
     };
     uint64_t table[DMIRAGE_WATCH_LEVELS], again[DMIRAGE_WATCH_LEVELS];
@@ -179,9 +222,19 @@ void dmirage_watch_add(DmirageState *s, DmirageContext *c, uint64_t va,
         return;
     }
     look(s, w, x.va, dmirage_xlate_last(&x), &f);
-    if (f.kind != DMIRAGE_VIOL_NONE && f.cpu_present) {
-        dmirage_watchset_remove(s->watchset, w);
+    if (f.kind == DMIRAGE_VIOL_NONE) {
+        return;
     }
+    if (f.cpu_present) {
+        dmirage_watchset_remove(s->watchset, w);
+        return;
+    }
+    suspect(s, w, &(DmirageWatchStore) {
+        .since_us = g_get_monotonic_time(),
+        .time_ns = dmirage_now(),
+        .cpu = CPU_NOT_KNOWN,
+        .va = f.va,
+    });
 }
 
 /* ---- Judgement ----------------------------------------------------------- */
@@ -243,25 +296,15 @@ static void follow(DmirageState *s, DmirageWatched *w, uint64_t va)
     }
 }
 
-static void start_timer(DmirageState *s, uint32_t ms)
+/* Is it yet to be seen what comes of this difference? */
+static bool is_open(const DmirageState *s, const DmirageWatched *w,
+                    const DmirageFinding *f, const DmirageStore *store)
 {
-    timer_mod(s->watch_timer, qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + ms);
-}
-
-static void suspect(Told *t, DmirageWatched *w, uint64_t va)
-{
-    DmirageState *s = t->s;
-
-    if (w->suspect) {
-        return;
+    if (!is_shared(s, w)) {
+        return !f->cpu_present;
     }
-    s->ctx[w->x.asid].count[DMIRAGE_CNT_WATCH_SUSPECTS]++;
-    trace_dmirage_watch_suspect(w->x.asid, va, t->store.pc);
-    w->first = note(t, w, va);
-    dmirage_watchset_set_suspect(s->watchset, w, true);
-    if (!timer_pending(s->watch_timer)) {
-        start_timer(s, s->suspect_ms);
-    }
+    return f->kind != DMIRAGE_VIOL_FRAME ||
+           (w->suspect && w->first.cpu != store->cpu);
 }
 
 static void judge_one(void *opaque, DmirageWatched *w, uint64_t first,
@@ -278,13 +321,17 @@ static void judge_one(void *opaque, DmirageWatched *w, uint64_t first,
             dmirage_watchset_set_suspect(s->watchset, w, false);
         }
         follow(s, w, first);
-    } else if (!f.cpu_present) {
-        suspect(t, w, f.va);
-    } else {
-        DmirageWatchStore by = w->suspect ? w->first : note(t, w, f.va);
+        return;
+    }
 
+    bool open = is_open(s, w, &f, &t->store);
+    DmirageWatchStore by = w->suspect ? w->first : note(t, w, f.va);
+
+    if (!open) {
         violation(s, w, &f, DMIRAGE_WATCH_STORE, &by);
         dmirage_watchset_remove(s->watchset, w);
+    } else if (!w->suspect) {
+        suspect(s, w, &by);
     }
 }
 
@@ -348,6 +395,9 @@ static void dropped(void *opaque, DmirageWatched *w)
     DmirageState *s = rest->s;
     DmirageFinding f;
 
+    if (is_shared(s, w)) {
+        return;
+    }
     if (rest->n < ARRAY_SIZE(rest->x) &&
         (w->x.va < rest->first || dmirage_xlate_last(&w->x) > rest->last)) {
         rest->x[rest->n++] = w->x;
@@ -404,22 +454,29 @@ void dmirage_watch_drop(DmirageState *s, DmirageContext *c, uint64_t first,
     }
 }
 
-/* Long enough ago that it counts, if the vCPU has left the lock since. */
+/* Long enough ago, and the vCPU seen outside often enough, that it counts. */
 static bool is_overdue(const DmirageState *s, const DmirageWatched *w)
 {
-    return g_get_monotonic_time() - w->first.since_us >=
-           s->suspect_ms * 1000ll;
+    int64_t limit_us = s->suspect_ms * 1000ll;
+    unsigned outside = 1;
+
+    if (is_shared(s, w) || w->first.cpu == CPU_NOT_KNOWN) {
+        limit_us *= WINDOW;
+        outside = WINDOW_OUTSIDE;
+    }
+    return w->first.outside >= outside &&
+           g_get_monotonic_time() - w->first.since_us >= limit_us;
 }
 
 /**
  * Overdue: the suspects of a vCPU
- * @settled: it holds no lock now
+ * @outside: it is in user mode, or idle
  * @left: there are such as it may not be certain of yet
  */
 typedef struct Overdue {
     DmirageState *s;
     unsigned cpu;
-    bool settled;
+    bool outside;
     bool left;
 } Overdue;
 
@@ -431,7 +488,8 @@ static void overdue(void *opaque, DmirageWatched *w)
     if (w->first.cpu != o->cpu) {
         return;
     }
-    if (!o->settled || !is_overdue(o->s, w)) {
+    w->first.outside += o->outside;
+    if (!o->outside || !is_overdue(o->s, w)) {
         o->left = true;
         return;
     }
@@ -450,7 +508,7 @@ static void settle(CPUState *cpu, run_on_cpu_data data)
     Overdue o = {
         .s = data.host_ptr,
         .cpu = cpu->cpu_index,
-        .settled = dmirage_ramwatch_outside(cpu),
+        .outside = dmirage_ramwatch_outside(cpu),
     };
 
     qemu_mutex_lock(&o.s->lock);
@@ -483,10 +541,17 @@ static void time_is_up(void *opaque)
 {
     DmirageState *s = opaque;
     DECLARE_BITMAP(cpus, WATCH_CPUS_MAX) = { 0 };
+    /* Of a store that nobody saw: no vCPU can be asked, it is time alone. */
+    Overdue o = { .s = s, .cpu = CPU_NOT_KNOWN, .outside = true };
 
     qemu_mutex_lock(&s->lock);
     if (s->watchset) {
+        RCU_READ_LOCK_GUARD();
         dmirage_watchset_suspects(s->watchset, whose, cpus);
+        dmirage_watchset_suspects(s->watchset, overdue, &o);
+        if (o.left) {
+            start_timer(s, MAX(s->suspect_ms / 4, 1));
+        }
     }
     qemu_mutex_unlock(&s->lock);
     for (unsigned n = find_first_bit(cpus, WATCH_CPUS_MAX);

@@ -44,6 +44,7 @@
  * @cpu: virtual CPU that stored
  * @level: of the table
  * @ticket: by which its call chain is asked for
+ * @outside: how often the CPU has been seen in user mode, or idle, since
  * @va: first address of the translation that it concerns
  * @before, @after: the entry stored to
  */
@@ -54,6 +55,7 @@ typedef struct DmirageWatchStore {
     unsigned cpu;
     unsigned level;
     uint32_t ticket;
+    unsigned outside;
     uint64_t va;
     uint64_t before;
     uint64_t after;

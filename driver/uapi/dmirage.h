@@ -83,7 +83,7 @@ struct dmirage_info {
 /* struct dmirage_setup.flags */
 #define DMIRAGE_SETUP_REGIONS	0x1U	/* mirror mode: by region */
 #define DMIRAGE_SETUP_ATTACH	0x2U	/* another process's memory */
-#define DMIRAGE_SETUP_WATCH	0x4U	/* mirror mode: watch the page table */
+#define DMIRAGE_SETUP_WATCH	0x4U	/* watch the page table; not pinned mode */
 
 /**
  * struct dmirage_setup - DMIRAGE_IOC_SETUP: start the context
@@ -401,7 +401,7 @@ struct dmirage_counters {
  * @mode:        the context's mode: DMIRAGE_MODE_*
  * @why:         by watch: enum dmirage_watch_why
  * @cpu:         by watch: the processor that made the store, as the machine
- *               numbers them
+ *               numbers them; 0xffff: nobody saw it
  * @function:    by watch: the kernel's function that made the store, its offset
  *               and size, as in "ptep_clear_flush+0x13/0x70"; else, or if it is
  *               not known, empty

@@ -18,91 +18,7 @@
 #include <unistd.h>
 
 #include "operations.h"
-
-#define AT	 (5 * PROBE_4K)
-#define LIMIT_MS 3000 /* more than the device takes to be sure */
-
-static bool can_watch(void)
-{
-	struct dmirage *d = open_context();
-	bool can = get_info(d).caps & DMIRAGE_CAP_ORACLE_WATCH;
-
-	dmirage_close(d);
-	return can;
-}
-
-/* A watched context, in a fault mode if there is a name. */
-static struct dmirage *open_watched(const char *mode)
-{
-	struct dmirage *d;
-
-	if (!can_watch())
-		SKIP("stores can be seen under TCG only");
-	d = open_mode(DMIRAGE_MODE_MIRROR, DMIRAGE_OPEN_WATCH);
-	if (mode)
-		ASSERT_PROBE(probe_ctx_write(d, "fault_mode", mode));
-	return d;
-}
-
-/* The device has a translation of all of it, writable. */
-static struct probe_mem held(struct dmirage *d, enum probe_kind kind)
-{
-	struct probe_mem mem = get_mem(kind, PROBE_2M);
-	size_t at;
-
-	for (at = 0; at < mem.len; at += PROBE_4K)
-		dev_write(d, mem.addr + at, at);
-	EXPECT_EQ(counter(d, "watch_refused"), 0);
-	return mem;
-}
-
-/* Nothing was found, by no kind of look, and nothing will be. */
-static void expect_unseen(struct dmirage *d)
-{
-	if (counter(d, "watch_suspects"))
-		sleep_ms(300); /* longer than suspect-ms */
-	EXPECT_EQ(counter(d, "watch_violations"), 0);
-	EXPECT_EQ(counter(d, "watch_refused"), 0);
-	expect_clean(d);
-}
-
-/* The next record, by watch, within @mem.  Nothing was done by the device. */
-static struct dmirage_violation expect_seen(struct dmirage *d, const void *addr,
-					    size_t len, unsigned int kind,
-					    unsigned int why)
-{
-	u64 ops = get_counters(d).ops;
-	struct dmirage_violation v;
-	static char report[DMIRAGE_REPORT_MAX];
-
-	ASSERT_EQ(dmirage_read_violations(d, &v, 1, LIMIT_MS), 1);
-	EXPECT_EQ(v.strength, DMIRAGE_BY_WATCH);
-	EXPECT_EQ(v.kind, kind);
-	EXPECT_EQ(v.why, why);
-	EXPECT_GE(v.addr, (uintptr_t)addr);
-	EXPECT(v.addr < (uintptr_t)addr + len);
-	EXPECT_EQ(v.opcode, 0);
-	EXPECT_EQ(v.cookie, 0);
-	EXPECT(v.cpu < (u64)sysconf(_SC_NPROCESSORS_ONLN));
-	EXPECT(v.function[0]);
-	EXPECT(!strncmp(v.chain, v.function, strlen(v.function)));
-	EXPECT(v.entry_before != v.entry_after);
-	EXPECT(v.entry_before & 1);
-	EXPECT_EQ(v.pid, getpid());
-	ASSERT(dmirage_format_violation(&v, report, sizeof(report)) <
-	       (int)sizeof(report));
-	EXPECT(strstr(report, "made so by a store to the page table"));
-	EXPECT(strstr(report, v.function));
-	EXPECT(strstr(report, "The device holds"));
-	EXPECT(!strstr(report, "access") && !strstr(report, "audit"));
-	if (getenv("DMIRAGE_REPORTS"))
-		fputs(report, stderr);
-	ktap_note("%s, processor %u, by %s", dmirage_violation_str(v.kind),
-		  v.cpu, v.function);
-	EXPECT_EQ(get_counters(d).ops, ops);
-	EXPECT_EQ(get_counters(d).violations, 0);
-	return v;
-}
+#include "watched.h"
 
 /* ---- What makes it stale ------------------------------------------------ */
 
@@ -117,48 +33,6 @@ struct stale_change {
 	const char *via; /* in the name of one that these were called by */
 };
 
-static pid_t child;
-
-static void moved(struct probe_mem *mem)
-{
-	move_mem(mem, 1);
-}
-
-static void gone(struct probe_mem *mem)
-{
-	ASSERT_SYS(munmap(mem->addr, mem->len));
-}
-
-static void dropped(struct probe_mem *mem)
-{
-	ASSERT_SYS(madvise(mem->addr + AT, PROBE_4K, MADV_DONTNEED));
-}
-
-static void another(struct probe_mem *mem)
-{
-	struct probe_mem other;
-
-	dropped(mem);
-	/* It gets the frame that is free now, or that would be there again. */
-	other = get_mem(PROBE_KIND_4K, 16 * PROBE_4K);
-	cpu_write(mem->addr + AT, 1);
-	probe_mem_put(&other);
-}
-
-static void read_only(struct probe_mem *mem)
-{
-	ASSERT_SYS(mprotect(mem->addr, mem->len, PROT_READ));
-}
-
-static void shared(struct probe_mem *mem)
-{
-	(void)mem;
-	child = fork();
-	ASSERT_SYS(child);
-	while (!child)
-		pause();
-}
-
 /*
  * Since 6.3 migrate_pages() moves many pages at once and flushes the processors'
  * TLBs once for all, by try_to_migrate_one() itself; but page by page for a process
@@ -167,102 +41,62 @@ static void shared(struct probe_mem *mem)
 #define MOVER "ptep_clear_flush try_to_migrate_one"
 
 static const struct stale_change changes[] = {
-	{ "move-4k", "inval-ignored", PROBE_KIND_4K, moved, DMIRAGE_VIOL_FRAME,
+	{ "move-4k", "inval-ignored", PROBE_KIND_4K, watched_move, DMIRAGE_VIOL_FRAME,
 	  DMIRAGE_WATCH_STORE, MOVER, "move_pages" },
-	{ "move-thp", "inval-ignored", PROBE_KIND_THP, moved, DMIRAGE_VIOL_FRAME,
+	{ "move-thp", "inval-ignored", PROBE_KIND_THP, watched_move, DMIRAGE_VIOL_FRAME,
 	  DMIRAGE_WATCH_STORE,
 	  "pmdp_invalidate", "move_pages" },
-	{ "move-hugetlb", "inval-ignored", PROBE_KIND_HUGETLB, moved,
+	{ "move-hugetlb", "inval-ignored", PROBE_KIND_HUGETLB, watched_move,
 	  DMIRAGE_VIOL_FRAME, DMIRAGE_WATCH_STORE,
 	  "ptep_clear_flush", "move_pages" },
-	{ "first-page", "inval-first-page", PROBE_KIND_THP, moved,
+	{ "first-page", "inval-first-page", PROBE_KIND_THP, watched_move,
 	  DMIRAGE_VIOL_FRAME, DMIRAGE_WATCH_STORE,
 	  "pmdp_invalidate", "move_pages" },
-	{ "no-flush", "no-flush", PROBE_KIND_4K, moved, DMIRAGE_VIOL_FRAME,
+	{ "no-flush", "no-flush", PROBE_KIND_4K, watched_move, DMIRAGE_VIOL_FRAME,
 	  DMIRAGE_WATCH_STORE, MOVER, "move_pages" },
-	{ "unmap-4k", "inval-ignored", PROBE_KIND_4K, gone, DMIRAGE_VIOL_ABSENT,
+	{ "unmap-4k", "inval-ignored", PROBE_KIND_4K, watched_unmap, DMIRAGE_VIOL_ABSENT,
 	  DMIRAGE_WATCH_TIME,
 	  "unmap_page_range", "munmap" },
-	{ "unmap-thp", "inval-ignored", PROBE_KIND_THP, gone,
+	{ "unmap-thp", "inval-ignored", PROBE_KIND_THP, watched_unmap,
 	  DMIRAGE_VIOL_ABSENT, DMIRAGE_WATCH_TIME,
 	  "zap_huge_pmd", "munmap" },
-	{ "drop-4k", "inval-ignored", PROBE_KIND_4K, dropped,
+	{ "drop-4k", "inval-ignored", PROBE_KIND_4K, watched_drop,
 	  DMIRAGE_VIOL_ABSENT, DMIRAGE_WATCH_TIME,
 	  "unmap_page_range", "madvise" },
-	{ "drop-of-thp", "inval-ignored", PROBE_KIND_THP, dropped,
+	{ "drop-of-thp", "inval-ignored", PROBE_KIND_THP, watched_drop,
 	  DMIRAGE_VIOL_ABSENT, DMIRAGE_WATCH_TIME,
 	  "unmap_page_range", "madvise" },
-	{ "replace-4k", "inval-ignored", PROBE_KIND_4K, another,
+	{ "replace-4k", "inval-ignored", PROBE_KIND_4K, watched_replace,
 	  DMIRAGE_VIOL_FRAME, DMIRAGE_WATCH_STORE,
 	  "unmap_page_range", "madvise" },
-	{ "protect-4k", "write-kept", PROBE_KIND_4K, read_only,
+	{ "protect-4k", "write-kept", PROBE_KIND_4K, watched_protect,
 	  DMIRAGE_VIOL_WRITE, DMIRAGE_WATCH_STORE,
 	  "__ptep_modify_prot_start", "mprotect" },
-	{ "protect-thp", "write-kept", PROBE_KIND_THP, read_only,
+	{ "protect-thp", "write-kept", PROBE_KIND_THP, watched_protect,
 	  DMIRAGE_VIOL_WRITE, DMIRAGE_WATCH_STORE,
 	  "pmdp_invalidate pmdp_invalidate_ad", "mprotect" },
-	{ "fork-4k", "write-kept", PROBE_KIND_4K, shared, DMIRAGE_VIOL_WRITE,
+	{ "fork-4k", "write-kept", PROBE_KIND_4K, watched_fork, DMIRAGE_VIOL_WRITE,
 	  DMIRAGE_WATCH_STORE,
 	  "copy_page_range", "clone" },
-	{ "fork-thp", "write-kept", PROBE_KIND_THP, shared, DMIRAGE_VIOL_WRITE,
+	{ "fork-thp", "write-kept", PROBE_KIND_THP, watched_fork, DMIRAGE_VIOL_WRITE,
 	  DMIRAGE_WATCH_STORE,
 	  "copy_huge_pmd", "clone" },
 };
-
-static void child_ends(void)
-{
-	if (child > 0) {
-		kill(child, SIGKILL);
-		ASSERT_SYS(waitpid(child, NULL, 0));
-	}
-	child = 0;
-}
-
-/* As in "6.1.". */
-static bool kernel_is(const char *series)
-{
-	struct utsname name;
-
-	ASSERT_SYS(uname(&name));
-	return !strncmp(name.release, series, strlen(series));
-}
-
-/* In others the compiler may have put these functions into others. */
-static bool known_kernel(void)
-{
-	const char *debug = getenv("DMIRAGE_DEBUG");
-
-	return (!debug || !*debug) && (kernel_is("5.10.") || kernel_is("6.1.") ||
-				       kernel_is("6.12."));
-}
-
-/* Is a function, "name+0x1/0x2", among these names? */
-static bool is_one_of(const char *function, const char *names)
-{
-	size_t len = strcspn(function, "+"), word;
-
-	for (; *names; names += word + strspn(names + word, " ")) {
-		word = strcspn(names, " ");
-		if (word == len && !strncmp(names, function, len))
-			return true;
-	}
-	return false;
-}
 
 static void made_stale(int n)
 {
 	struct dmirage_violation v;
 	const struct stale_change *c = &changes[n];
-	struct dmirage *d = open_watched(NULL);
-	struct probe_mem mem = held(d, c->kind);
+	struct dmirage *d = open_watched(DMIRAGE_MODE_MIRROR, NULL);
+	struct probe_mem mem = watched_mem(d, c->kind);
 
 	c->act(&mem);
 	expect_unseen(d);
-	child_ends();
+	watched_child_ends();
 	dmirage_close(d);
 
-	d = open_watched(c->mode);
-	mem = held(d, c->kind);
+	d = open_watched(DMIRAGE_MODE_MIRROR, c->mode);
+	mem = watched_mem(d, c->kind);
 	c->act(&mem);
 	v = expect_seen(d, mem.addr, mem.len, c->violation, c->why);
 	if (known_kernel())
@@ -271,7 +105,7 @@ static void made_stale(int n)
 	EXPECT_GE(v.level, 1);
 	EXPECT(v.level <= (c->kind == PROBE_KIND_4K ? 1 : 2));
 	EXPECT_GE(counter(d, "watch_stores"), 1);
-	child_ends();
+	watched_child_ends();
 }
 
 /* ---- Call chains --------------------------------------------------------- */
@@ -318,8 +152,8 @@ static unsigned int stores_with_chain(struct dmirage *d)
 /* Processors are not asked, and the record says so. */
 static void chains_off(int arg)
 {
-	struct dmirage *d = open_watched("inval-ignored");
-	struct probe_mem mem = held(d, PROBE_KIND_4K);
+	struct dmirage *d = open_watched(DMIRAGE_MODE_MIRROR, "inval-ignored");
+	struct probe_mem mem = watched_mem(d, PROBE_KIND_4K);
 	char report[DMIRAGE_REPORT_MAX];
 	struct dmirage_violation v;
 	unsigned int before;
@@ -327,8 +161,8 @@ static void chains_off(int arg)
 	(void)arg;
 	before = stores_with_chain(d);
 	ASSERT_PROBE(probe_dev_write(d, "chains", "off"));
-	dropped(&mem);
-	ASSERT_EQ(dmirage_read_violations(d, &v, 1, LIMIT_MS), 1);
+	watched_drop(&mem);
+	ASSERT_EQ(dmirage_read_violations(d, &v, 1, WATCHED_LIMIT_MS), 1);
 	ASSERT_PROBE(probe_dev_write(d, "chains", "on"));
 	EXPECT_EQ(probe_dev_write(d, "chains", "maybe"), -EINVAL);
 	EXPECT_EQ(v.chain_id, DMIRAGE_CHAIN_NOT_ASKED);
@@ -338,7 +172,7 @@ static void chains_off(int arg)
 	EXPECT(strstr(report, "No call chain: the kernel was not asked for it"));
 	EXPECT_EQ(stores_with_chain(d), before);
 
-	read_only(&mem);
+	watched_protect(&mem);
 	v = expect_seen(d, mem.addr, mem.len, DMIRAGE_VIOL_WRITE,
 			DMIRAGE_WATCH_STORE);
 	EXPECT(strstr(v.chain, "mprotect"));
@@ -348,8 +182,8 @@ static void chains_off(int arg)
 /* Non-maskable interrupts of the kernel's own, to the other processors. */
 static void chains_foreign(int arg)
 {
-	struct dmirage *d = open_watched("inval-ignored");
-	struct probe_mem mem = held(d, PROBE_KIND_4K);
+	struct dmirage *d = open_watched(DMIRAGE_MODE_MIRROR, "inval-ignored");
+	struct probe_mem mem = watched_mem(d, PROBE_KIND_4K);
 	unsigned int before = stores_with_chain(d);
 	u64 nmis = nmis_so_far();
 	int fd;
@@ -364,8 +198,8 @@ static void chains_foreign(int arg)
 	if (nmis_so_far() == nmis)
 		SKIP("no NMI came of a backtrace of all processors");
 	EXPECT_EQ(stores_with_chain(d), before);
-	dropped(&mem);
-	expect_seen(d, mem.addr + AT, PROBE_4K, DMIRAGE_VIOL_ABSENT,
+	watched_drop(&mem);
+	expect_seen(d, mem.addr + WATCHED_AT, PROBE_4K, DMIRAGE_VIOL_ABSENT,
 		    DMIRAGE_WATCH_TIME);
 	EXPECT_EQ(stores_with_chain(d), before + 1);
 }
@@ -411,15 +245,15 @@ static void page_dropped(struct probe_mem *mem)
 static void chains_apart(int arg)
 {
 	static struct changing c[2] = { { .act = page_dropped, .cpu = 0 },
-					{ .act = read_only, .cpu = 1 } };
+					{ .act = watched_protect, .cpu = 1 } };
 	static const char *const via[] = { "madvise", "mprotect" };
 	static struct dmirage_violation v[TIMES];
 	unsigned int i, n;
 
 	(void)arg;
 	for (i = 0; i < 2; i++) {
-		c[i].d = open_watched("inval-ignored");
-		c[i].mem = held(c[i].d, PROBE_KIND_4K);
+		c[i].d = open_watched(DMIRAGE_MODE_MIRROR, "inval-ignored");
+		c[i].mem = watched_mem(c[i].d, PROBE_KIND_4K);
 	}
 	for (i = 0; i < 2; i++)
 		ASSERT(!pthread_create(&c[i].thread, NULL, changing_main, &c[i]));
@@ -428,7 +262,7 @@ static void chains_apart(int arg)
 	for (i = 0; i < 2; i++) {
 		for (n = 0; n < TIMES; n++) {
 			ASSERT_EQ(dmirage_read_violations(c[i].d, &v[n], 1,
-							  LIMIT_MS),
+							  WATCHED_LIMIT_MS),
 				  1);
 			EXPECT_EQ(v[n].cpu, c[i].cpu);
 			EXPECT(strstr(v[n].chain, via[i]));
@@ -442,15 +276,15 @@ static void chains_apart(int arg)
 /* Told too late: by who took the entry away, so it is over by then. */
 static void late_flush(int arg)
 {
-	struct dmirage *d = open_watched("inval-ignored");
-	struct probe_mem mem = held(d, PROBE_KIND_4K);
+	struct dmirage *d = open_watched(DMIRAGE_MODE_MIRROR, "inval-ignored");
+	struct probe_mem mem = watched_mem(d, PROBE_KIND_4K);
 
 	(void)arg;
-	dropped(&mem);
+	watched_drop(&mem);
 	EXPECT_GE(counter(d, "watch_suspects"), 1);
 	ASSERT_PROBE(probe_ctx_write(d, "fault_mode", "none"));
-	dropped(&mem);
-	expect_seen(d, mem.addr + AT, PROBE_4K, DMIRAGE_VIOL_ABSENT,
+	watched_drop(&mem);
+	expect_seen(d, mem.addr + WATCHED_AT, PROBE_4K, DMIRAGE_VIOL_ABSENT,
 		    DMIRAGE_WATCH_FLUSH);
 }
 
@@ -460,8 +294,8 @@ static void late_flush(int arg)
  */
 static void there_again(int arg)
 {
-	struct dmirage *d = open_watched(NULL);
-	struct probe_mem mem = held(d, PROBE_KIND_4K);
+	struct dmirage *d = open_watched(DMIRAGE_MODE_MIRROR, NULL);
+	struct probe_mem mem = watched_mem(d, PROBE_KIND_4K);
 
 	(void)arg;
 	ASSERT_SYS(madvise(mem.addr, mem.len, MADV_COLD));
@@ -476,13 +310,13 @@ static void there_again(int arg)
 /* The kernel splits its own entry, into 512 of the same frames. */
 static void split_in_place(int arg)
 {
-	struct dmirage *d = open_watched("inval-ignored");
-	struct probe_mem mem = held(d, PROBE_KIND_THP);
+	struct dmirage *d = open_watched(DMIRAGE_MODE_MIRROR, "inval-ignored");
+	struct probe_mem mem = watched_mem(d, PROBE_KIND_THP);
 
 	(void)arg;
 	/* Of a part, and that only takes away what is not held. */
-	ASSERT_SYS(mprotect(mem.addr + AT, PROBE_4K, PROT_READ));
-	expect_seen(d, mem.addr + AT, PROBE_4K, DMIRAGE_VIOL_WRITE,
+	ASSERT_SYS(mprotect(mem.addr + WATCHED_AT, PROBE_4K, PROT_READ));
+	expect_seen(d, mem.addr + WATCHED_AT, PROBE_4K, DMIRAGE_VIOL_WRITE,
 		    DMIRAGE_WATCH_STORE);
 }
 
@@ -490,7 +324,7 @@ static void split_in_place(int arg)
 static void operation(int n)
 {
 	const struct operation *op = &operations[n];
-	struct dmirage *d = open_watched(NULL);
+	struct dmirage *d = open_watched(DMIRAGE_MODE_MIRROR, NULL);
 	struct operated o = { .mem = get_mem(op->kind, PROBE_2M) };
 	size_t at;
 
@@ -514,29 +348,23 @@ static void operation(int n)
 
 static void refused(int arg)
 {
-	static const unsigned int modes[] = { DMIRAGE_MODE_PINNED,
-					      DMIRAGE_MODE_SHARED };
-	unsigned int i;
+	struct dmirage_open_opts o = { .mode = DMIRAGE_MODE_PINNED,
+				       .flags = DMIRAGE_OPEN_WATCH };
+	struct dmirage *d;
 
 	(void)arg;
-	for (i = 0; i < ARRAY_SIZE(modes); i++) {
-		struct dmirage_open_opts o = { .mode = modes[i],
-					       .flags = DMIRAGE_OPEN_WATCH };
-		struct dmirage *d;
-
-		EXPECT_EQ(dmirage_open(NULL, &o, &d), -EOPNOTSUPP);
-	}
+	EXPECT_EQ(dmirage_open(NULL, &o, &d), -EOPNOTSUPP);
 }
 
 /* Contexts that did not ask are not watched. */
 static void not_asked(int arg)
 {
 	struct dmirage *d = open_context();
-	struct probe_mem mem = held(d, PROBE_KIND_4K);
+	struct probe_mem mem = watched_mem(d, PROBE_KIND_4K);
 
 	(void)arg;
 	ASSERT_PROBE(probe_ctx_write(d, "fault_mode", "inval-ignored"));
-	dropped(&mem);
+	watched_drop(&mem);
 	sleep_ms(300);
 	EXPECT_EQ(counter(d, "watch_stores"), 0);
 	expect_unseen(d);

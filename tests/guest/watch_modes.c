@@ -22,8 +22,8 @@
 #include "fault_mode.h"
 #include "scene.h"
 
-#define LIMIT_MS	3000	/* more than the device takes to be sure */
-#define RECORDS		64	/* that are kept for certain */
+#define LIMIT_MS 3000 /* more than the device takes to be sure */
+#define RECORDS	 64 /* that are kept for certain */
 
 /**
  * struct watched - what is to be reported
@@ -458,8 +458,8 @@ static void each_mode(int arg)
 				  line);
 		for (i = 0; i < ARRAY_SIZE(seen); i++) {
 			const char *mode = i < ARRAY_SIZE(modes) ?
-				modes[i].mode :
-				exempt[i - ARRAY_SIZE(modes)].mode;
+						   modes[i].mode :
+						   exempt[i - ARRAY_SIZE(modes)].mode;
 
 			seen[i] |= !strcmp(mode, line);
 		}

@@ -81,8 +81,8 @@ struct dmirage;
  *              has no rings and takes no context, and the other fields are 0.
  *              DMIRAGE_OPEN_REGIONS: mirror mode, by region.
  *              DMIRAGE_OPEN_ATTACH: for the memory of another process.
- *              DMIRAGE_OPEN_WATCH: mirror mode: each store of the kernel to the
- *              page table is judged (DMIRAGE_SETUP_WATCH)
+ *              DMIRAGE_OPEN_WATCH: not in pinned mode: each store of the kernel
+ *              to the page table is judged (DMIRAGE_SETUP_WATCH)
  * @mode:       DMIRAGE_MODE_*
  * @pid:        with DMIRAGE_OPEN_ATTACH, that process; 0: that of @pidfd.
  *              Else 0

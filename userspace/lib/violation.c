@@ -154,6 +154,10 @@ static void add_store(struct text *t, const struct dmirage_violation *v)
 	static const char *const level[] = { "page-table", "PTE", "PMD",
 					     "PUD", "P4D", "PGD" };
 
+	if (v->cpu == 0xffff) {
+		add(t, "\nThe page table was changed by a store that nobody saw\n");
+		return;
+	}
 	add(t, "\nThe page table was changed by %s\n  on processor %u%s\n",
 	    v->function[0] ? v->function : "an instruction that is not known",
 	    v->cpu, v->why < sizeof(why) / sizeof(why[0]) ? why[v->why] : "");
