@@ -17,6 +17,8 @@
 #include <linux/kallsyms.h>
 #include <linux/mm.h>
 #include <linux/rculist.h>
+#include <linux/sched.h>
+#include <linux/sched/task_stack.h>
 #include <linux/stacktrace.h>
 #include <linux/string.h>
 
@@ -87,21 +89,50 @@ static u32 dmirage_chain_save(struct dmirage_dev *dd,
 				min_t(u32, n - skip, DMIRAGE_CHAIN_DEPTH));
 }
 
+/*
+ * A number for what this processor is in the middle of: a system call, or an
+ * exception.  A task that begins another one has other registers from user mode,
+ * and one that was taken off the processor has a count more of that.  Kernel
+ * threads have no such registers, and are one entry until they are taken off.
+ */
+static u16 dmirage_chain_entry(void)
+{
+	u64 what[] = {
+		(unsigned long)current,
+		current->nvcsw + current->nivcsw,
+		0, 0, 0, 0, 0,
+	};
+	const struct pt_regs *regs = task_pt_regs(current);
+	u32 hash;
+
+	if (current->mm) {
+		what[2] = regs->ip;
+		what[3] = regs->sp;
+		what[4] = regs->orig_ax;
+		what[5] = regs->di;
+		what[6] = regs->si;
+	}
+	hash = jhash(what, sizeof(what), 0);
+	return hash ^ hash >> 16;
+}
+
 /* Return: was the device the one that sent it? */
 static bool dmirage_nmi_answer(struct dmirage_dev *dd,
 			       const struct pt_regs *regs)
 {
 	u32 ticket = dmirage_readl(dd, DMIRAGE_REG_NMI_TICKET), id, i;
+	u16 entry;
 
 	/* all ones: it has been unplugged */
 	if (!ticket || ticket == U32_MAX)
 		return false;
 	id = dmirage_chain_save(dd, regs);
+	entry = dmirage_chain_entry();
 	for (i = 0; ticket && ticket != U32_MAX && i < DMIRAGE_NMI_TICKETS; i++) {
 		if (id != DMIRAGE_CHAIN_NOT_SAVED)
 			atomic_inc(&dd->chains[id - 1].stores);
 		dmirage_writeq(dd, DMIRAGE_REG_NMI_CHAIN,
-			       ticket | (u64)id << 32);
+			       ticket | (u64)id << 32 | (u64)entry << 48);
 		ticket = dmirage_readl(dd, DMIRAGE_REG_NMI_TICKET);
 	}
 	return true;

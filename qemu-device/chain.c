@@ -27,17 +27,52 @@
 /* Records that wait at most; others are reported without a chain. */
 #define CHAIN_WAITING_MAX   4096
 
-/* A record that waits for its chain, until @until_ms by the host's clock. */
+/**
+ * Waiting: a record that waits for an answer
+ * @ticket: to this ticket
+ * @of: ticket of the store that is reported
+ * @if_other: only if the two are of different entries to the kernel
+ * @until_ms: by the host's clock
+ */
 typedef struct Waiting {
     struct dmirage_vqe e;
     uint32_t ticket;
+    uint32_t of;
+    bool if_other;
     int64_t until_ms;
 } Waiting;
 
-static void push(DmirageState *s, struct dmirage_vqe *e, uint32_t chain)
+/* What was answered for @ticket, or that there is no answer. */
+static DmirageAnswer answer_to(DmirageState *s, uint32_t ticket)
 {
-    e->chain = cpu_to_le32(chain);
-    dmirage_violation_push(s, e);
+    DmirageAnswer a;
+
+    if (!dmirage_tickets_answered(s->tickets, ticket, &a)) {
+        a = (DmirageAnswer) { .chain = DMIRAGE_CHAIN_NO_ANSWER };
+    }
+    return a;
+}
+
+static bool is_answer(DmirageAnswer a)
+{
+    return a.chain != DMIRAGE_CHAIN_NOT_ASKED &&
+           a.chain != DMIRAGE_CHAIN_NO_ANSWER;
+}
+
+/* Now or never: all answers there are have come. */
+static void settle(DmirageState *s, Waiting *w)
+{
+    DmirageAnswer of = answer_to(s, w->of), now = answer_to(s, w->ticket);
+
+    if (w->if_other &&
+        (!is_answer(of) || !is_answer(now) || of.entry == now.entry)) {
+        return;
+    }
+    if (w->if_other) {
+        dmirage_violation_certain(s, &w->e);
+    }
+    w->e.chain = cpu_to_le32(of.chain);
+    dmirage_violation_push(s, &w->e);
 }
 
 /* The ticket of a store that @cpu, in whose thread this is, has just made. */
@@ -65,8 +100,7 @@ uint32_t dmirage_chain_wanted(DmirageState *s)
 }
 
 /* Those that wait for @ticket; 0: all of @asid. */
-static void end_wait(DmirageState *s, uint32_t ticket, int asid,
-                     uint32_t chain)
+static void end_wait(DmirageState *s, uint32_t ticket, int asid)
 {
     GList *next;
 
@@ -75,7 +109,7 @@ static void end_wait(DmirageState *s, uint32_t ticket, int asid,
 
         next = l->next;
         if (ticket ? w->ticket == ticket : le16_to_cpu(w->e.asid) == asid) {
-            push(s, &w->e, chain);
+            settle(s, w);
             g_free(w);
             g_queue_delete_link(&s->waiting, l);
         }
@@ -85,44 +119,62 @@ static void end_wait(DmirageState *s, uint32_t ticket, int asid,
 /* NMI_CHAIN is written by that vCPU.  False: that was not asked for. */
 bool dmirage_chain_answer(DmirageState *s, uint64_t value)
 {
-    uint32_t ticket = value, chain = value >> 32;
+    const DmirageAnswer a = { .chain = value >> 32, .entry = value >> 48 };
+    uint32_t ticket = value;
 
-    if (!s->tickets || !current_cpu || !chain ||
-        chain == DMIRAGE_CHAIN_NO_ANSWER ||
+    if (!s->tickets || !current_cpu || !is_answer(a) ||
         !dmirage_tickets_answer(s->tickets, current_cpu->cpu_index, ticket,
-                                chain)) {
+                                a)) {
         return false;
     }
-    trace_dmirage_chain(ticket, chain);
-    end_wait(s, ticket, -1, chain);
+    trace_dmirage_chain(ticket, a.chain, a.entry);
+    end_wait(s, ticket, -1);
     return true;
 }
 
-/* Passes @e on, with the call chain of the store with @ticket. */
-void dmirage_chain_report(DmirageState *s, struct dmirage_vqe *e,
-                          uint32_t ticket)
+static void wait_for_answer(DmirageState *s, const Waiting *waiting)
 {
     int64_t now = qemu_clock_get_ms(QEMU_CLOCK_REALTIME);
-    uint32_t chain = DMIRAGE_CHAIN_NO_ANSWER;
-    Waiting *w;
+    DmirageAnswer a;
+    Waiting *w = g_memdup2(waiting, sizeof(*w));
 
-    if (dmirage_tickets_chain(s->tickets, ticket, &chain) ||
+    w->until_ms = now + CHAIN_WAIT_MS;
+    if (dmirage_tickets_answered(s->tickets, w->ticket, &a) ||
         s->waiting.length >= CHAIN_WAITING_MAX) {
-        push(s, e, chain);
+        settle(s, w);
+        g_free(w);
         return;
     }
-    w = g_new(Waiting, 1);
-    *w = (Waiting) { *e, ticket, now + CHAIN_WAIT_MS };
     g_queue_push_tail(&s->waiting, w);
     if (!timer_pending(s->chain_timer)) {
         timer_mod(s->chain_timer, w->until_ms);
     }
 }
 
+/* Passes @e on, with the call chain of the store with @ticket. */
+void dmirage_chain_report(DmirageState *s, const struct dmirage_vqe *e,
+                          uint32_t ticket)
+{
+    wait_for_answer(s, &(Waiting) { .e = *e, .ticket = ticket, .of = ticket });
+}
+
+/*
+ * The same if what was stored with @ticket and what was stored with @back, later,
+ * were so in different entries to the kernel.
+ */
+void dmirage_chain_report_if_other(DmirageState *s,
+                                   const struct dmirage_vqe *e,
+                                   uint32_t ticket, uint32_t back)
+{
+    wait_for_answer(s, &(Waiting) {
+        .e = *e, .ticket = back, .of = ticket, .if_other = true,
+    });
+}
+
 /* Context @asid ends: what waits does so no longer. */
 void dmirage_chain_end(DmirageState *s, uint16_t asid)
 {
-    end_wait(s, 0, asid, DMIRAGE_CHAIN_NO_ANSWER);
+    end_wait(s, 0, asid);
 }
 
 /* The oldest is the first in the queue. */
@@ -134,7 +186,7 @@ static void time_is_up(void *opaque)
 
     qemu_mutex_lock(&s->lock);
     while ((w = g_queue_peek_head(&s->waiting)) && w->until_ms <= now) {
-        push(s, &w->e, DMIRAGE_CHAIN_NO_ANSWER);
+        settle(s, w);
         g_free(g_queue_pop_head(&s->waiting));
     }
     if (w) {

@@ -457,7 +457,9 @@ void dmirage_violation_audit(DmirageState *s, DmirageContext *c,
 void dmirage_violation_watch(DmirageState *s, DmirageContext *c,
                              const DmirageXlate *x, const DmirageFinding *f,
                              enum dmirage_watch_why why,
-                             const DmirageWatchStore *by);
+                             const DmirageWatchStore *by,
+                             const DmirageWatchStore *back);
+void dmirage_violation_certain(DmirageState *s, const struct dmirage_vqe *e);
 void dmirage_violation_push(DmirageState *s, struct dmirage_vqe *e);
 
 /* chain.c, @lock held but where it says BQL */
@@ -466,8 +468,11 @@ void dmirage_chain_stop(DmirageState *s);                   /* BQL held */
 uint32_t dmirage_chain_ask(DmirageState *s, CPUState *cpu); /* both held */
 uint32_t dmirage_chain_wanted(DmirageState *s);
 bool dmirage_chain_answer(DmirageState *s, uint64_t value);
-void dmirage_chain_report(DmirageState *s, struct dmirage_vqe *e,
+void dmirage_chain_report(DmirageState *s, const struct dmirage_vqe *e,
                           uint32_t ticket);
+void dmirage_chain_report_if_other(DmirageState *s,
+                                   const struct dmirage_vqe *e,
+                                   uint32_t ticket, uint32_t back);
 void dmirage_chain_end(DmirageState *s, uint16_t asid);
 void dmirage_chain_enable(DmirageState *s, uint32_t value);
 void dmirage_chain_reset(DmirageState *s);
@@ -476,8 +481,8 @@ void dmirage_chain_reset(DmirageState *s);
 bool dmirage_watch_start(DmirageState *s, Error **errp);    /* BQL held */
 void dmirage_watch_stop(DmirageState *s);                   /* BQL held */
 void dmirage_watch_add(DmirageState *s, DmirageContext *c, uint64_t va,
-                       const DmirageWalk *walk,
-                       int64_t fill_ns);                    /* @lock held */
+                       const DmirageWalk *walk, int64_t fill_ns,
+                       bool wanted);                        /* @lock held */
 void dmirage_watch_drop(DmirageState *s, DmirageContext *c, uint64_t first,
                         uint64_t last);                     /* @lock held */
 

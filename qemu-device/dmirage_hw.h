@@ -147,9 +147,11 @@
  * store made a translation stale, or suspect, gets an NMI right after it.  A
  * vCPU that reads NMI_TICKET gets the number of the oldest such store of its
  * own that it has not been heard about, or 0: then its NMI is not the device's.
- * Writing NMI_CHAIN, by the same vCPU, answers: ticket | chain << 32, chain
- * being a number by which software knows how it got there.  It is given back in
- * struct dmirage_vqe.
+ * Writing NMI_CHAIN, by the same vCPU, answers: ticket | chain << 32 | entry <<
+ * 48.  chain is a number by which software knows how it got there, and is given
+ * back in struct dmirage_vqe.  entry is one for the vCPU's present entry to the
+ * kernel: the same as long as it has been in the kernel, and in one task,
+ * without a break; likely to be another in the next.
  */
 #define DMIRAGE_REG_NMI             0x170       /* RW 32: DMIRAGE_NMI_ENABLE */
 #define DMIRAGE_REG_NMI_TICKET      0x174       /* RO 32 */
@@ -159,10 +161,10 @@
 
 #define DMIRAGE_CHAIN_NOT_ASKED     0           /* NMI is not ENABLE, or too
                                                  * many are awaited */
-#define DMIRAGE_CHAIN_MAX           0xfffffffdu /* 1..: software's numbers */
-#define DMIRAGE_CHAIN_NOT_SAVED     0xfffffffeu /* software's answer if it could
+#define DMIRAGE_CHAIN_MAX           0xfffd      /* 1..: software's numbers */
+#define DMIRAGE_CHAIN_NOT_SAVED     0xfffe      /* software's answer if it could
                                                  * not keep it */
-#define DMIRAGE_CHAIN_NO_ANSWER     0xffffffffu /* none came in time */
+#define DMIRAGE_CHAIN_NO_ANSWER     0xffff      /* none came in time */
 
 #define DMIRAGE_RESP_RETRY          0       /* table changed: translate again */
 #define DMIRAGE_RESP_ERRNO_MAX      4095    /* 1..4095: fail with this errno */
@@ -645,6 +647,9 @@ enum dmirage_watch_why {
                                  * command for it, which came too late */
     DMIRAGE_WATCH_TIME = 2,     /* the entry stayed away for suspect-ms, and
                                  * that vCPU is in user mode or idle */
+    DMIRAGE_WATCH_BACK = 3,     /* the entry is back as it was, put there by
+                                 * another vCPU or in another entry to the
+                                 * kernel than the one that took it away */
 };
 
 /* Where an audit found it. */

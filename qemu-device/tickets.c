@@ -14,7 +14,7 @@ typedef struct Awaited {
 
 typedef struct Kept {
     uint32_t ticket;
-    uint32_t chain;
+    DmirageAnswer answer;
 } Kept;
 
 /**
@@ -76,7 +76,7 @@ uint32_t dmirage_tickets_awaited(const DmirageTickets *t, unsigned cpu)
 }
 
 bool dmirage_tickets_answer(DmirageTickets *t, unsigned cpu, uint32_t ticket,
-                            uint32_t chain)
+                            DmirageAnswer answer)
 {
     unsigned i = find(t, cpu);
 
@@ -86,16 +86,16 @@ bool dmirage_tickets_answer(DmirageTickets *t, unsigned cpu, uint32_t ticket,
     t->count--;
     memmove(&t->awaited[i], &t->awaited[i + 1],
             (t->count - i) * sizeof(t->awaited[0]));
-    t->kept[ticket % DMIRAGE_TICKETS_KEPT] = (Kept) { ticket, chain };
+    t->kept[ticket % DMIRAGE_TICKETS_KEPT] = (Kept) { ticket, answer };
     return true;
 }
 
-bool dmirage_tickets_chain(const DmirageTickets *t, uint32_t ticket,
-                           uint32_t *chain)
+bool dmirage_tickets_answered(const DmirageTickets *t, uint32_t ticket,
+                              DmirageAnswer *answer)
 {
     const Kept *k = &t->kept[ticket % DMIRAGE_TICKETS_KEPT];
 
-    *chain = DMIRAGE_CHAIN_NOT_ASKED;
+    *answer = (DmirageAnswer) { .chain = DMIRAGE_CHAIN_NOT_ASKED };
     if (!ticket) {
         return true;
     }
@@ -104,6 +104,9 @@ bool dmirage_tickets_chain(const DmirageTickets *t, uint32_t ticket,
             return false;
         }
     }
-    *chain = k->ticket == ticket ? k->chain : DMIRAGE_CHAIN_NO_ANSWER;
+    answer->chain = DMIRAGE_CHAIN_NO_ANSWER;
+    if (k->ticket == ticket) {
+        *answer = k->answer;
+    }
     return true;
 }

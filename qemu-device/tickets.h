@@ -34,16 +34,26 @@ uint32_t dmirage_tickets_ask(DmirageTickets *t, unsigned cpu);
 /* The oldest one that is awaited of @cpu; 0: none. */
 uint32_t dmirage_tickets_awaited(const DmirageTickets *t, unsigned cpu);
 
+/**
+ * DmirageAnswer: to a ticket
+ * @chain: number of the call chain, or DMIRAGE_CHAIN_*
+ * @entry: number of the entry to the kernel
+ */
+typedef struct DmirageAnswer {
+    uint16_t chain;
+    uint16_t entry;
+} DmirageAnswer;
+
 /* False: it is not the one that dmirage_tickets_awaited() says. */
 bool dmirage_tickets_answer(DmirageTickets *t, unsigned cpu, uint32_t ticket,
-                            uint32_t chain);
+                            DmirageAnswer answer);
 
 /*
- * What was answered for @ticket, in *@chain: DMIRAGE_CHAIN_NOT_ASKED for ticket
- * 0, and DMIRAGE_CHAIN_NO_ANSWER for one that is not kept any more.  False: it
- * is awaited.
+ * What was answered for @ticket: chain DMIRAGE_CHAIN_NOT_ASKED for ticket 0, and
+ * DMIRAGE_CHAIN_NO_ANSWER for one that is not kept any more.  False: it is
+ * awaited.
  */
-bool dmirage_tickets_chain(const DmirageTickets *t, uint32_t ticket,
-                           uint32_t *chain);
+bool dmirage_tickets_answered(const DmirageTickets *t, uint32_t ticket,
+                              DmirageAnswer *answer);
 
 #endif

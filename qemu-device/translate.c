@@ -104,7 +104,7 @@ static void prefetch(DmirageState *s, DmirageContext *c, uint64_t va,
         x = made_of(s, c, next, &there);
         x.prefetched = true;
         dmirage_iotlb_insert(s->iotlb, &x);
-        dmirage_watch_add(s, c, next, &there, c->now_ns);
+        dmirage_watch_add(s, c, next, &there, c->now_ns, false);
         c->count[DMIRAGE_CNT_PREFETCHED]++;
     }
 }
@@ -165,7 +165,7 @@ DmirageTranslated dmirage_translate(DmirageState *s, DmirageContext *c,
     }
     *x = made_of(s, c, va, &w);
     dmirage_iotlb_insert(s->iotlb, x);
-    dmirage_watch_add(s, c, va, &w, c->now_ns);
+    dmirage_watch_add(s, c, va, &w, c->now_ns, true);
     /* What is fetched ahead must not push out what was asked for. */
     if (s->prefetch && dmirage_ctx_mode(c) != DMIRAGE_MODE_SHARED &&
         (s->fracture || x->order == DMIRAGE_ORDER_4K)) {

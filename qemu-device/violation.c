@@ -119,11 +119,22 @@ void dmirage_violation_access(DmirageState *s, DmirageContext *c,
     report(s, &e);
 }
 
-/* @by: the store by which it became stale. */
+/* By watch: it is one; the driver gets it later. */
+void dmirage_violation_certain(DmirageState *s, const struct dmirage_vqe *e)
+{
+    s->ctx[le16_to_cpu(e->asid)].count[DMIRAGE_CNT_WATCH_VIOLATIONS]++;
+    show(s, e);
+}
+
+/*
+ * @by: the store by which it became stale.  @back: the store by which it is no
+ * longer, if it is not yet known whether it ever was; or NULL.
+ */
 void dmirage_violation_watch(DmirageState *s, DmirageContext *c,
                              const DmirageXlate *x, const DmirageFinding *f,
                              enum dmirage_watch_why why,
-                             const DmirageWatchStore *by)
+                             const DmirageWatchStore *by,
+                             const DmirageWatchStore *back)
 {
     struct dmirage_vqe e = record(c, x, f);
 
@@ -139,9 +150,12 @@ void dmirage_violation_watch(DmirageState *s, DmirageContext *c,
     e.before = cpu_to_le64(by->before);
     e.after = cpu_to_le64(by->after);
     e.store_time = cpu_to_le64(by->time_ns);
-    c->count[DMIRAGE_CNT_WATCH_VIOLATIONS]++;
-    show(s, &e);
-    dmirage_chain_report(s, &e, by->ticket);
+    if (back) {
+        dmirage_chain_report_if_other(s, &e, by->ticket, back->ticket);
+    } else {
+        dmirage_violation_certain(s, &e);
+        dmirage_chain_report(s, &e, by->ticket);
+    }
 }
 
 void dmirage_violation_audit(DmirageState *s, DmirageContext *c,

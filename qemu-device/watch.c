@@ -22,8 +22,10 @@
  *   violation after all if what is put there differs; if the translation is
  *   dropped by the vCPU that made the store (a flush sleeps in mirror mode, so
  *   that vCPU has left the lock); or if it still is absent after suspect-ms and
- *   that vCPU is in user mode, or idle.  What is reported is the store that
- *   made it suspect.
+ *   that vCPU is in user mode, or idle.  If the same is put back, it is one
+ *   if another vCPU does so, or the same in another entry to the kernel: the
+ *   lock has been given up in between, and the frame may have been anybody's.
+ *   What is reported is the store that made it suspect.
  *
  *   In shared mode the device walks the process's own table, and the kernel
  *   changes it first and flushes then.  So a store that takes an entry, or a
@@ -38,8 +40,9 @@
  * A translation is watched after it has been read, so a store may come in
  * between; the table is looked at again when its pages are watched.  If there
  * is another frame by then, that is left to the access that wanted the
- * translation.  If there is nothing, it is suspect, of a store that nobody saw:
- * whoever stores next is not to blame.
+ * translation; if none did, it is a violation by a store that nobody saw.  If
+ * there is nothing, it is suspect of such a store: whoever stores next is not
+ * to blame.
  *
  * Locks: all with the device's lock, which a vCPU takes in the middle of a
  * store, with no other lock of QEMU's than ramwatch.c's.
@@ -156,6 +159,15 @@ static void look(DmirageState *s, const DmirageWatched *w, uint64_t first,
     dmirage_oracle_check(&by.oracle, &w->x, first, last - first + 1, f);
 }
 
+/* @by: the store that made @w stale. */
+static void violation(DmirageState *s, DmirageWatched *w,
+                      const DmirageFinding *f, enum dmirage_watch_why why,
+                      const DmirageWatchStore *by)
+{
+    dmirage_violation_watch(s, &s->ctx[w->x.asid], &w->x, f, why, by,
+                            NULL);
+}
+
 static void start_timer(DmirageState *s, uint32_t ms)
 {
     timer_mod(s->watch_timer, qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + ms);
@@ -183,10 +195,11 @@ static void refused(DmirageState *s, const DmirageXlate *x)
 /*
  * The device has read what translates @va.  All of that is watched that is in
  * the mirror table, whatever part of it is cached; and all that is cached of
- * the process's own table.  Within an RCU read section.
+ * the process's own table.  @wanted: an access is about to use it.  Within an
+ * RCU read section.
  */
 void dmirage_watch_add(DmirageState *s, DmirageContext *c, uint64_t va,
-                       const DmirageWalk *walk, int64_t fill_ns)
+                       const DmirageWalk *walk, int64_t fill_ns, bool wanted)
 {
     bool shared = dmirage_ctx_mode(c) == DMIRAGE_MODE_SHARED;
     unsigned order = shared && s->fracture ? DMIRAGE_ORDER_4K : walk->order;
@@ -225,27 +238,25 @@ void dmirage_watch_add(DmirageState *s, DmirageContext *c, uint64_t va,
     if (f.kind == DMIRAGE_VIOL_NONE) {
         return;
     }
-    if (f.cpu_present) {
-        dmirage_watchset_remove(s->watchset, w);
-        return;
-    }
-    suspect(s, w, &(DmirageWatchStore) {
+
+    const DmirageWatchStore by = {
         .since_us = g_get_monotonic_time(),
         .time_ns = dmirage_now(),
         .cpu = CPU_NOT_KNOWN,
         .va = f.va,
-    });
+    };
+
+    if (!f.cpu_present) {
+        suspect(s, w, &by);
+        return;
+    }
+    if (!wanted && !shared) {
+        violation(s, w, &f, DMIRAGE_WATCH_STORE, &by);
+    }
+    dmirage_watchset_remove(s->watchset, w);
 }
 
 /* ---- Judgement ----------------------------------------------------------- */
-
-/* @by: the store that made @w stale. */
-static void violation(DmirageState *s, DmirageWatched *w,
-                      const DmirageFinding *f, enum dmirage_watch_why why,
-                      const DmirageWatchStore *by)
-{
-    dmirage_violation_watch(s, &s->ctx[w->x.asid], &w->x, f, why, by);
-}
 
 /* What level has the entry for @va at @ram?  0: not known. */
 static unsigned level_at(const DmirageWatched *w, uint64_t va, uint64_t ram)
@@ -307,6 +318,43 @@ static bool is_open(const DmirageState *s, const DmirageWatched *w,
            (w->suspect && w->first.cpu != store->cpu);
 }
 
+/*
+ * What made @w suspect is as it was again.  In between it was stale, unless all
+ * of that was in one section under the lock.
+ */
+static void put_back(Told *t, DmirageWatched *w)
+{
+    DmirageState *s = t->s;
+    const DmirageWatchStore by = w->first;
+    DmirageWatchStore back;
+    DmirageFinding f;
+
+    look(s, w, w->x.va, dmirage_xlate_last(&w->x), &f);
+    if (f.kind != DMIRAGE_VIOL_NONE) {
+        /* Something else is yet to come back. */
+        w->first.va = f.va;
+        return;
+    }
+    dmirage_watchset_set_suspect(s->watchset, w, false);
+    if (is_shared(s, w) || by.cpu == CPU_NOT_KNOWN) {
+        return;
+    }
+    f = (DmirageFinding) {
+        .kind = DMIRAGE_VIOL_ABSENT,
+        .va = by.va,
+        .pages = 1,
+        .held_addr = w->x.pa + (by.va - w->x.va),
+        .cpu.entry = by.after,
+    };
+    if (by.cpu != t->store.cpu) {
+        violation(s, w, &f, DMIRAGE_WATCH_BACK, &by);
+        return;
+    }
+    back = note(t, w, by.va);
+    dmirage_violation_watch(s, &s->ctx[w->x.asid], &w->x, &f,
+                            DMIRAGE_WATCH_BACK, &by, &back);
+}
+
 static void judge_one(void *opaque, DmirageWatched *w, uint64_t first,
                       uint64_t last)
 {
@@ -317,8 +365,8 @@ static void judge_one(void *opaque, DmirageWatched *w, uint64_t first,
     s->ctx[w->x.asid].count[DMIRAGE_CNT_WATCH_STORES]++;
     look(s, w, first, last, &f);
     if (f.kind == DMIRAGE_VIOL_NONE) {
-        if (w->suspect) {
-            dmirage_watchset_set_suspect(s->watchset, w, false);
+        if (w->suspect && w->first.va >= first && w->first.va <= last) {
+            put_back(t, w);
         }
         follow(s, w, first);
         return;
@@ -430,7 +478,7 @@ static void add_rest(DmirageState *s, DmirageContext *c, const DmirageXlate *x,
 
         size = 1ull << (DMIRAGE_ORDER_4K + 9 * (w.level - 1));
         if (there && (va > last || va + size - 1 < first)) {
-            dmirage_watch_add(s, c, va, &w, x->fill_ns);
+            dmirage_watch_add(s, c, va, &w, x->fill_ns, false);
         }
         if (va + size < va) {
             break;

@@ -307,6 +307,63 @@ static void there_again(int arg)
 		  (unsigned long long)counter(d, "watch_suspects"));
 }
 
+/*
+ * The same frame, but it was free in between, and another's if one had been faster.
+ * It is the first one that a processor gives out again.
+ */
+static void there_again_later(int arg)
+{
+	struct dmirage *d = open_watched(DMIRAGE_MODE_MIRROR, "inval-ignored");
+	struct probe_mem mem = watched_mem(d, PROBE_KIND_4K);
+	unsigned int tries, same = 0;
+	struct dmirage_violation v;
+	cpu_set_t set;
+	u64 frame;
+	u8 *p;
+
+	CPU_ZERO(&set);
+	CPU_SET(arg, &set);
+	ASSERT_SYS(sched_setaffinity(0, sizeof(set), &set));
+	for (tries = 0; tries < 100 && !same; tries++) {
+		p = mem.addr + tries * PROBE_4K;
+		frame = frame_of(p);
+		ASSERT_SYS(madvise(p, PROBE_4K, MADV_DONTNEED));
+		cpu_write(p, tries);
+		v = expect_seen(d, p, PROBE_4K,
+				frame_of(p) == frame ? DMIRAGE_VIOL_ABSENT :
+						       DMIRAGE_VIOL_FRAME,
+				frame_of(p) == frame ? DMIRAGE_WATCH_BACK :
+						       DMIRAGE_WATCH_STORE);
+		EXPECT(strstr(v.chain, "madvise"));
+		same += frame_of(p) == frame;
+	}
+	if (!same)
+		SKIP("no page came back in %u times", tries);
+	EXPECT_EQ(v.held_frame, frame);
+	EXPECT_EQ(v.cpu_present, 0);
+}
+
+/* Suspicion of one page is not over when another of the translation is written to. */
+static void one_of_two(int arg)
+{
+	struct dmirage *d = open_watched(DMIRAGE_MODE_MIRROR, "inval-ignored");
+	struct probe_mem mem = watched_mem(d, PROBE_KIND_THP);
+	u64 stores;
+	int fd;
+
+	(void)arg;
+	watched_drop(&mem);
+	/* Entries of the same table keep their frames, and lose a bit. */
+	stores = counter(d, "watch_stores");
+	fd = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC);
+	ASSERT_SYS(fd);
+	ASSERT_EQ(write(fd, "1", 1), 1);
+	close(fd);
+	EXPECT_GE(counter(d, "watch_stores"), stores + 1);
+	expect_seen(d, mem.addr + WATCHED_AT, PROBE_4K, DMIRAGE_VIOL_ABSENT,
+		    DMIRAGE_WATCH_TIME);
+}
+
 /* The kernel splits its own entry, into 512 of the same frames. */
 static void split_in_place(int arg)
 {
@@ -384,6 +441,9 @@ int main(int argc, char **argv)
 	tests[n++] = (struct ktap_test){ "chains-apart", chains_apart, 0, 0 };
 	tests[n++] = (struct ktap_test){ "late-flush", late_flush, 0, 0 };
 	tests[n++] = (struct ktap_test){ "there-again", there_again, 0, 0 };
+	tests[n++] = (struct ktap_test){ "there-again-later", there_again_later, 1,
+					 0 };
+	tests[n++] = (struct ktap_test){ "one-of-two", one_of_two, 0, 0 };
 	tests[n++] = (struct ktap_test){ "split-in-place", split_in_place, 0, 0 };
 	for (i = 0; i < operations_count; i++) {
 		snprintf(names[i], sizeof(names[i]), "clean-%s",

@@ -8,17 +8,29 @@
 /* Of one that was answered, or is not known. */
 static uint32_t chain_of(DmirageTickets *t, uint32_t ticket)
 {
-	uint32_t chain = 0xbad;
+	DmirageAnswer a = { .chain = 0xbad, .entry = 0xbad };
 
-	g_assert_true(dmirage_tickets_chain(t, ticket, &chain));
-	return chain;
+	g_assert_true(dmirage_tickets_answered(t, ticket, &a));
+	if (a.chain && a.chain != DMIRAGE_CHAIN_NO_ANSWER)
+		g_assert_cmpuint(a.entry, ==, a.chain ^ 0x1234);
+	else
+		g_assert_cmpuint(a.entry, ==, 0);
+	return a.chain;
+}
+
+static bool answer(DmirageTickets *t, unsigned int cpu, uint32_t ticket,
+		   uint16_t chain)
+{
+	DmirageAnswer a = { .chain = chain, .entry = chain ^ 0x1234 };
+
+	return dmirage_tickets_answer(t, cpu, ticket, a);
 }
 
 static void expect_awaited(DmirageTickets *t, uint32_t ticket)
 {
-	uint32_t chain;
+	DmirageAnswer a;
 
-	g_assert_false(dmirage_tickets_chain(t, ticket, &chain));
+	g_assert_false(dmirage_tickets_answered(t, ticket, &a));
 }
 
 /* Each processor hears of its own, oldest first, whatever others do. */
@@ -38,20 +50,20 @@ static void test_order(void)
 	expect_awaited(t, a);
 
 	/* Not its own, not the oldest, or none: nothing changes. */
-	g_assert_false(dmirage_tickets_answer(t, 0, a, 7));
-	g_assert_false(dmirage_tickets_answer(t, 1, c, 7));
-	g_assert_false(dmirage_tickets_answer(t, 2, a, 7));
-	g_assert_false(dmirage_tickets_answer(t, 0, 0, 7));
+	g_assert_false(answer(t, 0, a, 7));
+	g_assert_false(answer(t, 1, c, 7));
+	g_assert_false(answer(t, 2, a, 7));
+	g_assert_false(answer(t, 0, 0, 7));
 	expect_awaited(t, a);
 	expect_awaited(t, b);
 	expect_awaited(t, c);
 
-	g_assert_true(dmirage_tickets_answer(t, 1, a, 7));
-	g_assert_false(dmirage_tickets_answer(t, 1, a, 8));
+	g_assert_true(answer(t, 1, a, 7));
+	g_assert_false(answer(t, 1, a, 8));
 	g_assert_cmpuint(chain_of(t, a), ==, 7);
 	g_assert_cmpuint(dmirage_tickets_awaited(t, 1), ==, c);
-	g_assert_true(dmirage_tickets_answer(t, 0, b, 8));
-	g_assert_true(dmirage_tickets_answer(t, 1, c, 9));
+	g_assert_true(answer(t, 0, b, 8));
+	g_assert_true(answer(t, 1, c, 9));
 	g_assert_cmpuint(chain_of(t, a), ==, 7);
 	g_assert_cmpuint(chain_of(t, b), ==, 8);
 	g_assert_cmpuint(chain_of(t, c), ==, 9);
@@ -74,7 +86,7 @@ static void test_full(void)
 	}
 	g_assert_cmpuint(dmirage_tickets_ask(t, 0), ==, 0);
 	g_assert_cmpuint(dmirage_tickets_ask(t, 99), ==, 0);
-	g_assert_true(dmirage_tickets_answer(t, 0, first, 3));
+	g_assert_true(answer(t, 0, first, 3));
 	g_assert_cmpuint(dmirage_tickets_ask(t, 99), !=, 0);
 	g_assert_cmpuint(dmirage_tickets_ask(t, 99), ==, 0);
 	g_assert_cmpuint(chain_of(t, first), ==, 3);
@@ -93,16 +105,16 @@ static void test_kept(void)
 	DmirageTickets *t = dmirage_tickets_new();
 	uint32_t first = dmirage_tickets_ask(t, 0), ticket, i;
 
-	g_assert_true(dmirage_tickets_answer(t, 0, first, 1));
+	g_assert_true(answer(t, 0, first, 1));
 	for (i = 1; i < DMIRAGE_TICKETS_KEPT; i++) {
 		ticket = dmirage_tickets_ask(t, 0);
 		g_assert_cmpuint(ticket, ==, first + i);
-		g_assert_true(dmirage_tickets_answer(t, 0, ticket, i + 1));
+		g_assert_true(answer(t, 0, ticket, (uint16_t)(i % 1000 + 1)));
 	}
 	g_assert_cmpuint(chain_of(t, first), ==, 1);
 	g_assert_cmpuint(chain_of(t, first + 1), ==, 2);
 	ticket = dmirage_tickets_ask(t, 0);
-	g_assert_true(dmirage_tickets_answer(t, 0, ticket, 5));
+	g_assert_true(answer(t, 0, ticket, 5));
 	g_assert_cmpuint(chain_of(t, first), ==, DMIRAGE_CHAIN_NO_ANSWER);
 	g_assert_cmpuint(chain_of(t, first + 1), ==, 2);
 	g_assert_cmpuint(chain_of(t, ticket), ==, 5);

@@ -150,6 +150,8 @@ static void add_store(struct text *t, const struct dmirage_violation *v)
 			", and the device was told only after that",
 		[DMIRAGE_WATCH_TIME] =
 			", and the device was not told",
+		[DMIRAGE_WATCH_BACK] =
+			", and back only when the lock had been given up",
 	};
 	static const char *const level[] = { "page-table", "PTE", "PMD",
 					     "PUD", "P4D", "PGD" };
