@@ -192,7 +192,7 @@ static const struct stale_change changes[] = {
 	  "__ptep_modify_prot_start" },
 	{ "protect-thp", "write-kept", PROBE_KIND_THP, read_only,
 	  DMIRAGE_VIOL_WRITE, DMIRAGE_WATCH_STORE,
-	  "pmdp_invalidate" },
+	  "pmdp_invalidate pmdp_invalidate_ad" },
 	{ "fork-4k", "write-kept", PROBE_KIND_4K, shared, DMIRAGE_VIOL_WRITE,
 	  DMIRAGE_WATCH_STORE,
 	  "copy_page_range" },
