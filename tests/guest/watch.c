@@ -5,6 +5,7 @@
  * driver as it is, which comes out clean, and in a fault mode.
  */
 #define _GNU_SOURCE
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -312,6 +313,29 @@ static void split_in_place(int arg)
 		    DMIRAGE_WATCH_STORE);
 }
 
+/* The processors' own walks of the page table change nothing that matters. */
+static void walks(int arg)
+{
+	struct dmirage *d = open_watched(NULL);
+	struct probe_mem mem = held(d, PROBE_KIND_4K);
+	u64 stores = counter(d, "watch_stores");
+	size_t at, round;
+	cpu_set_t one;
+
+	(void)arg;
+	for (round = 0; round < 4; round++) {
+		/* Another processor, whose TLB has nothing of it. */
+		CPU_ZERO(&one);
+		CPU_SET(round % 2, &one);
+		ASSERT_SYS(sched_setaffinity(0, sizeof(one), &one));
+		for (at = 0; at < mem.len; at += PROBE_4K)
+			cpu_read(mem.addr + at);
+	}
+	/* Not one for each of 2,048 walks; the kernel may have a few. */
+	EXPECT(counter(d, "watch_stores") - stores < mem.len / PROBE_4K);
+	expect_unseen(d);
+}
+
 /* Of all that a process can do, with a driver that is right. */
 static void operation(int n)
 {
@@ -380,6 +404,7 @@ int main(int argc, char **argv)
 	tests[n++] = (struct ktap_test){ "late-flush", late_flush, 0, 0 };
 	tests[n++] = (struct ktap_test){ "there-again", there_again, 0, 0 };
 	tests[n++] = (struct ktap_test){ "split-in-place", split_in_place, 0, 0 };
+	tests[n++] = (struct ktap_test){ "walks", walks, 0, 0 };
 	for (i = 0; i < operations_count; i++) {
 		snprintf(names[i], sizeof(names[i]), "clean-%s",
 			 operations[i].name);
