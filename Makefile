@@ -8,7 +8,8 @@ KERNEL ?= 6.12
 QEMU_VERSION ?= 7.2
 ACCEL ?= auto
 export KERNEL QEMU_VERSION ACCEL DMIRAGE_CACHE QEMU_SRC KERNEL_IMAGE KERNEL_HEADERS ONLY JOBS V \
-	DEBUG IOMMU DEVICE QEMU_ARGS APPEND TEST_LIMIT GUEST_LIMIT FUZZ_TIME
+	DEBUG IOMMU DEVICE QEMU_ARGS APPEND TEST_LIMIT GUEST_LIMIT FUZZ_TIME \
+	STORES SOAK_MODE SOAK_LIMIT FAULT_MODE SEED
 
 VM := tests/vm
 MAKEFLAGS += --no-print-directory
@@ -35,7 +36,7 @@ endif
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help demo check check-all shell lint packages packages-lint packages-fuzz qemu kernel \
-	libpci busybox driver userspace initramfs unit fuzz device bench guest-tests update clean distclean
+	libpci busybox driver userspace initramfs unit fuzz device bench soak guest-tests update clean distclean
 
 help:
 	@echo 'dmirage'
@@ -52,6 +53,7 @@ help:
 	@echo '  make device       only the tests of the device in QEMU, without a guest'
 	@echo '  make bench        measure the driver in a guest, and the device: a table, and build/results/bench.json'
 	@echo '  make guest-tests  only the guest tests on one kernel'
+	@echo '  make soak         do all there is to watched memory, for minutes, on 6.12 and 6.1'
 	@echo '  make qemu kernel driver userspace initramfs   single stages'
 	@echo '  make update       forget which package versions are in use, take the newest'
 	@echo '  make clean        remove build/;  make distclean  also the cache'
@@ -65,6 +67,8 @@ help:
 	@echo '  KERNEL_IMAGE=file KERNEL_HEADERS=folder   a kernel of your own'
 	@echo '  DEVICE=prop=value,…  QEMU_ARGS=…  APPEND=…   for the device, QEMU, the kernel'
 	@echo '  TEST_LIMIT=s GUEST_LIMIT=s   time limits of a test program and of a whole guest'
+	@echo '  STORES=n          make soak: watched stores to the page tables, on each kernel (10000000)'
+	@echo '  FAULT_MODE=name SOAK_MODE=mirror|shared SEED=n   make soak: a bug, the mode, the choices'
 	@echo '  FUZZ_TIME=s       how long make fuzz takes for each target (300)'
 	@echo '  DMIRAGE_CACHE=folder downloads and builds (~/.cache/dmirage)'
 	@echo '  JOBS=n  V=1       parallel jobs; show what the stages do'
@@ -100,6 +104,8 @@ bench: packages qemu initramfs
 	@$(VM)/bench
 guest-tests: packages qemu initramfs
 	@$(VM)/guest-tests
+soak: packages qemu libpci busybox userspace
+	@$(VM)/soak $(KERNELS)
 check check-all: packages-fuzz qemu libpci busybox userspace
 	@$(VM)/check '$(QEMUS)' $(KERNELS)
 

@@ -39,11 +39,18 @@ static inline bool dmirage_ramwatch_has(uint64_t ram)
            qatomic_read(&map[BIT_WORD(page)]) & BIT_MASK(page);
 }
 
-/* The vCPU is about to store @size bytes at @ram.  May be told in vain. */
+/*
+ * The vCPU is about to store @size bytes at @ram.  May be told in vain.
+ *
+ * Not an instruction's store, and so without a place to return to, is the MMU's
+ * own walk: QEMU asks for each table on the way as if it were to write to it,
+ * and it may, but accessed and dirty bits alone.  There are four of these for
+ * each miss of the TLB, and on the root depends whatever is watched.
+ */
 static inline void dmirage_ramwatch_store(CPUState *cpu, uint64_t ram,
                                           unsigned size, uintptr_t retaddr)
 {
-    if (dmirage_ramwatch_has(ram)) {
+    if (retaddr && dmirage_ramwatch_has(ram)) {
         dmirage_ramwatch_tell(cpu, ram, size, retaddr);
     }
 }

@@ -22,8 +22,8 @@
 #include "fault_mode.h"
 #include "scene.h"
 
-#define LIMIT_MS 3000 /* more than the device takes to be sure */
-#define RECORDS	 64 /* that are kept for certain */
+#define LIMIT_MS	3000	/* more than the device takes to be sure */
+#define RECORDS		64	/* that are kept for certain */
 
 /**
  * struct watched - what is to be reported
@@ -456,13 +456,11 @@ static void each_mode(int arg)
 			ktap_fail(__FILE__, __LINE__,
 				  "is the mode %s seen by watch? (or exempt, and why)",
 				  line);
-		for (i = 0; i < ARRAY_SIZE(seen); i++) {
-			const char *mode = i < ARRAY_SIZE(modes) ?
-						   modes[i].mode :
-						   exempt[i - ARRAY_SIZE(modes)].mode;
-
-			seen[i] |= !strcmp(mode, line);
-		}
+		for (i = 0; i < ARRAY_SIZE(modes); i++)
+			seen[i] |= !strcmp(modes[i].mode, line);
+		for (i = 0; i < ARRAY_SIZE(exempt); i++)
+			seen[ARRAY_SIZE(modes) + i] |=
+				!strcmp(exempt[i].mode, line);
 	}
 	fclose(f);
 	for (i = 0; i < ARRAY_SIZE(seen); i++)

@@ -5,7 +5,6 @@
  * another page is mapped before it comes, the translation is stale.
  */
 #define _GNU_SOURCE
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,16 +17,6 @@
 
 /* Longer than a window may be open, with all that is rounded up. */
 #define WINDOW_MS 3000
-
-/* Who opens a window also makes another page present, or not at all. */
-static void stay_here(void)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(0, &set);
-	ASSERT_SYS(sched_setaffinity(0, sizeof(set), &set));
-}
 
 /* ---- What leaves a window open -------------------------------------------- */
 
@@ -75,7 +64,8 @@ static void left_open(int n)
 	struct dmirage *d;
 	struct probe_mem mem;
 
-	stay_here();
+	/* Who opens a window also makes another page present, or not at all. */
+	stay_on(0);
 	d = open_watched(DMIRAGE_MODE_SHARED, "inval-ignored");
 	mem = watched_mem(d, o->kind);
 	o->act(&mem);
@@ -107,7 +97,7 @@ static void hugetlb_flush(int arg)
 	struct dmirage_violation v;
 
 	(void)arg;
-	stay_here();
+	stay_on(0);
 	watched_move(&mem);
 	if (!hugetlb_is_left(d)) {
 		sleep_ms(WINDOW_MS);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Watched contexts, and what is seen of changes.  See watched.h. */
 #define _GNU_SOURCE
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -174,4 +175,13 @@ bool is_one_of(const char *function, const char *names)
 			return true;
 	}
 	return false;
+}
+
+void stay_on(unsigned int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	ASSERT_SYS(sched_setaffinity(0, sizeof(set), &set));
 }

@@ -56,6 +56,11 @@ struct dmirage_violation expect_seen(struct dmirage *d, const void *addr,
 /* Is a function, "name+0x1/0x2", among these names? */
 bool is_one_of(const char *function, const char *names);
 
+/* ---- Where -------------------------------------------------------------- */
+
+/* The calling thread runs on this processor alone. */
+void stay_on(unsigned int cpu);
+
 /* ---- The kernel ---------------------------------------------------------- */
 
 /* As in "6.1.". */

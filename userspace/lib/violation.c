@@ -28,6 +28,9 @@ int dmirage_read_violations(struct dmirage *d, struct dmirage_violation *v,
 		return -errno;
 	if (!ready)
 		return 0;
+	/* The process that it is attached to has ended: read() would wait on. */
+	if (pfd.revents == POLLHUP)
+		return 0;
 	/* A device that is broken or gone is readable, too: read() says so. */
 	got = read(d->fd, v, n * sizeof(*v));
 	if (got < 0)
