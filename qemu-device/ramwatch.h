@@ -13,7 +13,7 @@
  * there itself (tlb_reset_dirty), under the lock by which they are filled.
  *
  * What this does not see: stores by devices, and the accessed and dirty bits
- * that the MMU sets are told although nothing else changes.
+ * that the MMU sets.
  *
  * This header is for files that know the target (target/i386/cpu.h).
  */
@@ -39,11 +39,15 @@ static inline bool dmirage_ramwatch_has(uint64_t ram)
            qatomic_read(&map[BIT_WORD(page)]) & BIT_MASK(page);
 }
 
-/* The vCPU is about to store @size bytes at @ram.  May be told in vain. */
+/*
+ * The vCPU is about to store @size bytes at @ram.  May be told in vain; but
+ * not of the MMU, which comes by here for each entry that it looks at, whether
+ * or not it sets a bit in it, and without an instruction.
+ */
 static inline void dmirage_ramwatch_store(CPUState *cpu, uint64_t ram,
                                           unsigned size, uintptr_t retaddr)
 {
-    if (dmirage_ramwatch_has(ram)) {
+    if (retaddr && dmirage_ramwatch_has(ram)) {
         dmirage_ramwatch_tell(cpu, ram, size, retaddr);
     }
 }
