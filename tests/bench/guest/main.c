@@ -7,7 +7,7 @@
 
 #include "say.h"
 
-#define LIMIT_S	60
+#define LIMIT_S	120
 
 static const struct ktap_test alone[] = {
 	{ "hot", bench_hot, PROBE_KIND_THP, LIMIT_S },
