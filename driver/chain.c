@@ -28,12 +28,12 @@
 #include "device.h"
 
 /* struct dmirage_chain.state */
-#define DMIRAGE_CHAIN_FREE	0
-#define DMIRAGE_CHAIN_BUSY	1
-#define DMIRAGE_CHAIN_READY	2
+#define DMIRAGE_CHAIN_FREE  0
+#define DMIRAGE_CHAIN_BUSY  1
+#define DMIRAGE_CHAIN_READY 2
 
 /* answers in one NMI; the device awaits no more than that at once */
-#define DMIRAGE_NMI_TICKETS	64
+#define DMIRAGE_NMI_TICKETS 64
 
 /* devices that may send NMIs: changed under the lock, read by RCU */
 static LIST_HEAD(dmirage_nmi_devs);
@@ -100,7 +100,11 @@ static u16 dmirage_chain_entry(void)
 	u64 what[] = {
 		(unsigned long)current,
 		current->nvcsw + current->nivcsw,
-		0, 0, 0, 0, 0,
+		0,
+		0,
+		0,
+		0,
+		0,
 	};
 	const struct pt_regs *regs = task_pt_regs(current);
 	u32 hash;
@@ -121,7 +125,7 @@ static bool dmirage_nmi_answer(struct dmirage_dev *dd,
 			       const struct pt_regs *regs)
 {
 	u32 ticket = dmirage_readl(dd, DMIRAGE_REG_NMI_TICKET), id, i;
-	u16 entry;
+	u16 entry, task = task_pid_nr(current);
 
 	/* all ones: it has been unplugged */
 	if (!ticket || ticket == U32_MAX)
@@ -132,7 +136,8 @@ static bool dmirage_nmi_answer(struct dmirage_dev *dd,
 		if (id != DMIRAGE_CHAIN_NOT_SAVED)
 			atomic_inc(&dd->chains[id - 1].stores);
 		dmirage_writeq(dd, DMIRAGE_REG_NMI_CHAIN,
-			       ticket | (u64)id << 32 | (u64)entry << 48);
+			       (u16)ticket | (u64)task << 16 |
+				       (u64)id << 32 | (u64)entry << 48);
 		ticket = dmirage_readl(dd, DMIRAGE_REG_NMI_TICKET);
 	}
 	return true;

@@ -31,14 +31,14 @@
  * Waiting: a record that waits for an answer
  * @ticket: to this ticket
  * @of: ticket of the store that is reported
- * @if_other: only if the two are of different entries to the kernel
+ * @when: what the two answers must say for it to be reported
  * @until_ms: by the host's clock
  */
 typedef struct Waiting {
     struct dmirage_vqe e;
     uint32_t ticket;
     uint32_t of;
-    bool if_other;
+    DmirageChainWhen when;
     int64_t until_ms;
 } Waiting;
 
@@ -59,16 +59,27 @@ static bool is_answer(DmirageAnswer a)
            a.chain != DMIRAGE_CHAIN_NO_ANSWER;
 }
 
+static bool is_it_one(const Waiting *w, DmirageAnswer of, DmirageAnswer now)
+{
+    switch (w->when) {
+    case DMIRAGE_WHEN_OTHER_ENTRY:
+        return is_answer(of) && is_answer(now) && of.entry != now.entry;
+    case DMIRAGE_WHEN_SAME_TASK:
+        return is_answer(of) && is_answer(now) && of.task == now.task;
+    default:
+        return true;
+    }
+}
+
 /* Now or never: all answers there are have come. */
 static void settle(DmirageState *s, Waiting *w)
 {
     DmirageAnswer of = answer_to(s, w->of), now = answer_to(s, w->ticket);
 
-    if (w->if_other &&
-        (!is_answer(of) || !is_answer(now) || of.entry == now.entry)) {
+    if (!is_it_one(w, of, now)) {
         return;
     }
-    if (w->if_other) {
+    if (w->when != DMIRAGE_WHEN_CERTAIN) {
         dmirage_violation_certain(s, &w->e);
     }
     w->e.chain = cpu_to_le32(of.chain);
@@ -119,15 +130,22 @@ static void end_wait(DmirageState *s, uint32_t ticket, int asid)
 /* NMI_CHAIN is written by that vCPU.  False: that was not asked for. */
 bool dmirage_chain_answer(DmirageState *s, uint64_t value)
 {
-    const DmirageAnswer a = { .chain = value >> 32, .entry = value >> 48 };
-    uint32_t ticket = value;
+    const DmirageAnswer a = {
+        .task = value >> 16,
+        .chain = value >> 32,
+        .entry = value >> 48,
+    };
+    uint32_t ticket;
 
-    if (!s->tickets || !current_cpu || !is_answer(a) ||
-        !dmirage_tickets_answer(s->tickets, current_cpu->cpu_index, ticket,
-                                a)) {
+    if (!s->tickets || !current_cpu || !is_answer(a)) {
         return false;
     }
-    trace_dmirage_chain(ticket, a.chain, a.entry);
+    ticket = dmirage_tickets_answer(s->tickets, current_cpu->cpu_index, value,
+                                    a);
+    if (!ticket) {
+        return false;
+    }
+    trace_dmirage_chain(ticket, a.chain, a.task, a.entry);
     end_wait(s, ticket, -1);
     return true;
 }
@@ -159,15 +177,15 @@ void dmirage_chain_report(DmirageState *s, const struct dmirage_vqe *e,
 }
 
 /*
- * The same if what was stored with @ticket and what was stored with @back, later,
- * were so in different entries to the kernel.
+ * The same if @when is true of the store with @ticket and the one with @later;
+ * not if there is no answer for both.
  */
-void dmirage_chain_report_if_other(DmirageState *s,
-                                   const struct dmirage_vqe *e,
-                                   uint32_t ticket, uint32_t back)
+void dmirage_chain_report_when(DmirageState *s, const struct dmirage_vqe *e,
+                               uint32_t ticket, uint32_t later,
+                               DmirageChainWhen when)
 {
     wait_for_answer(s, &(Waiting) {
-        .e = *e, .ticket = back, .of = ticket, .if_other = true,
+        .e = *e, .ticket = later, .of = ticket, .when = when,
     });
 }
 

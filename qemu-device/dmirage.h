@@ -321,6 +321,13 @@ struct DmirageState {
     DmirageContext ctx[DMIRAGE_CONTEXTS];
 };
 
+/* What two stores must have been made by for a violation to be one. */
+typedef enum DmirageChainWhen {
+    DMIRAGE_WHEN_CERTAIN,       /* it is one already; there is no other store */
+    DMIRAGE_WHEN_OTHER_ENTRY,   /* in different entries to the kernel */
+    DMIRAGE_WHEN_SAME_TASK,
+} DmirageChainWhen;
+
 static inline int64_t dmirage_now(void)
 {
     return qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL);
@@ -366,6 +373,7 @@ DmirageRam *dmirage_ram_new(void);
 void dmirage_ram_free(DmirageRam *ram);
 bool dmirage_ram_read64(void *opaque, uint64_t addr, uint64_t *value);
 bool dmirage_ram_same_frame(void *opaque, uint64_t dma, uint64_t phys);
+bool dmirage_ram_same_content(void *opaque, uint64_t a, uint64_t b);
 /* As QEMU numbers RAM (ram_addr_t).  False: not RAM. */
 bool dmirage_ram_address(DmirageRam *ram, uint64_t addr, uint64_t *ram_addr);
 
@@ -458,7 +466,8 @@ void dmirage_violation_watch(DmirageState *s, DmirageContext *c,
                              const DmirageXlate *x, const DmirageFinding *f,
                              enum dmirage_watch_why why,
                              const DmirageWatchStore *by,
-                             const DmirageWatchStore *back);
+                             const DmirageWatchStore *later,
+                             DmirageChainWhen when);
 void dmirage_violation_certain(DmirageState *s, const struct dmirage_vqe *e);
 void dmirage_violation_push(DmirageState *s, struct dmirage_vqe *e);
 
@@ -470,9 +479,9 @@ uint32_t dmirage_chain_wanted(DmirageState *s);
 bool dmirage_chain_answer(DmirageState *s, uint64_t value);
 void dmirage_chain_report(DmirageState *s, const struct dmirage_vqe *e,
                           uint32_t ticket);
-void dmirage_chain_report_if_other(DmirageState *s,
-                                   const struct dmirage_vqe *e,
-                                   uint32_t ticket, uint32_t back);
+void dmirage_chain_report_when(DmirageState *s, const struct dmirage_vqe *e,
+                               uint32_t ticket, uint32_t later,
+                               DmirageChainWhen when);
 void dmirage_chain_end(DmirageState *s, uint16_t asid);
 void dmirage_chain_enable(DmirageState *s, uint32_t value);
 void dmirage_chain_reset(DmirageState *s);

@@ -67,6 +67,15 @@ static bool look_again(const DmirageOracle *o, uint64_t page,
     return true;
 }
 
+/* Reading either frame makes no difference yet, and neither is writable. */
+static bool may_be_delayed(const DmirageOracle *o, const DmirageXlate *x,
+                           const DmirageFinding *f)
+{
+    return o->mode == DMIRAGE_MODE_SHARED && !o->settled && !x->write &&
+           !f->cpu.write &&
+           o->same_content(o->opaque, f->held_addr, f->cpu_addr);
+}
+
 /* What differs at @page, which @f->cpu tells of. */
 static enum dmirage_violation_kind compare(const DmirageOracle *o,
                                            const DmirageXlate *x,
@@ -79,7 +88,7 @@ static enum dmirage_violation_kind compare(const DmirageOracle *o,
     }
     f->cpu_addr = f->cpu.addr + (page & ((1ull << f->cpu.order) - 1));
     if (!o->same_frame(o->opaque, f->held_addr, f->cpu_addr)) {
-        return kind_of_frame(o);
+        return may_be_delayed(o, x, f) ? DMIRAGE_VIOL_NONE : kind_of_frame(o);
     }
     if (x->write && !f->cpu.write && write_counts(o)) {
         return DMIRAGE_VIOL_WRITE;

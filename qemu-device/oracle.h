@@ -23,7 +23,9 @@
  * (arch_invalidate_secondary_tlbs), so a translation may outlive the entry, or
  * its write permission; it is stale when another frame is present.  Only when
  * the caller knows that no change is under way (@settled) do absence, for
- * @suspect_ns, and lost permission count.
+ * @suspect_ns, and lost permission count; and another frame with the same
+ * content, neither of them writable: until 6.5 the flush may come after that
+ * (__split_huge_zero_page_pmd()).
  *
  * Pinned mode.  The frame is the driver's by right, whatever the page table
  * says.  What is told is that the process no longer sees it: another frame, or
@@ -50,6 +52,7 @@ typedef enum DmirageMode {
  * DmirageOracle: how the oracle sees the world
  * @read: reads the process's page table; physical addresses
  * @same_frame: does a DMA address lead to this physical address?
+ * @same_content: do the pages there have the same in them?  Shared mode only
  * @now_ns: any monotonic clock
  * @pause: waits a little between two looks at a suspect; false: stop looking,
  *     the machine or the context is being stopped
@@ -63,6 +66,7 @@ typedef enum DmirageMode {
 typedef struct DmirageOracle {
     DmirageRead64 *read;
     bool (*same_frame)(void *opaque, uint64_t dma, uint64_t phys);
+    bool (*same_content)(void *opaque, uint64_t dma, uint64_t phys);
     int64_t (*now_ns)(void *opaque);
     bool (*pause)(void *opaque);
     void *opaque;

@@ -171,3 +171,14 @@ bool dmirage_ram_same_frame(void *opaque, uint64_t dma, uint64_t phys)
     return mr && mr == place(&address_space_memory, phys, &phys_offset) &&
            dma_offset == phys_offset;
 }
+
+/* Of two pages, by physical addresses.  They may be written to meanwhile. */
+bool dmirage_ram_same_content(void *opaque, uint64_t a, uint64_t b)
+{
+    DmirageWitness *w = opaque;
+    const RamRange *at_a = find(w->s->ram, a), *at_b = find(w->s->ram, b);
+
+    return at_a && at_b &&
+           !memcmp(at_a->host + (a - at_a->addr),
+                   at_b->host + (b - at_b->addr), DMIRAGE_PAGE);
+}

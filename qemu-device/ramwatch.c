@@ -119,7 +119,7 @@ static uint64_t find_pc(CPUState *cs, uintptr_t retaddr)
     target_ulong eip = env->eip, pc = 0;
     uint32_t cc_op = env->cc_op;
 
-    if (retaddr && cpu_restore_state(cs, retaddr)) {
+    if (cpu_restore_state(cs, retaddr)) {
         pc = env->segs[R_CS].base + env->eip;
     }
     env->eip = eip;

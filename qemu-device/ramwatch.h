@@ -13,7 +13,7 @@
  * there itself (tlb_reset_dirty), under the lock by which they are filled.
  *
  * What this does not see: stores by devices, and the accessed and dirty bits
- * that the MMU sets are told although nothing else changes.
+ * that the MMU sets.
  *
  * This header is for files that know the target (target/i386/cpu.h).
  */

@@ -75,19 +75,20 @@ uint32_t dmirage_tickets_awaited(const DmirageTickets *t, unsigned cpu)
     return i < t->count ? t->awaited[i].ticket : 0;
 }
 
-bool dmirage_tickets_answer(DmirageTickets *t, unsigned cpu, uint32_t ticket,
-                            DmirageAnswer answer)
+uint32_t dmirage_tickets_answer(DmirageTickets *t, unsigned cpu, uint16_t low,
+                                DmirageAnswer answer)
 {
+    uint32_t ticket = dmirage_tickets_awaited(t, cpu);
     unsigned i = find(t, cpu);
 
-    if (i == t->count || t->awaited[i].ticket != ticket) {
-        return false;
+    if (!ticket || (uint16_t)ticket != low) {
+        return 0;
     }
     t->count--;
     memmove(&t->awaited[i], &t->awaited[i + 1],
             (t->count - i) * sizeof(t->awaited[0]));
     t->kept[ticket % DMIRAGE_TICKETS_KEPT] = (Kept) { ticket, answer };
-    return true;
+    return ticket;
 }
 
 bool dmirage_tickets_answered(const DmirageTickets *t, uint32_t ticket,

@@ -37,20 +37,25 @@ uint32_t dmirage_tickets_awaited(const DmirageTickets *t, unsigned cpu);
 /**
  * DmirageAnswer: to a ticket
  * @chain: number of the call chain, or DMIRAGE_CHAIN_*
- * @entry: number of the entry to the kernel
+ * @task: number of what ran there
+ * @entry: number of its entry to the kernel
  */
 typedef struct DmirageAnswer {
     uint16_t chain;
+    uint16_t task;
     uint16_t entry;
 } DmirageAnswer;
 
-/* False: it is not the one that dmirage_tickets_awaited() says. */
-bool dmirage_tickets_answer(DmirageTickets *t, unsigned cpu, uint32_t ticket,
-                            DmirageAnswer answer);
+/*
+ * The answer to the ticket that dmirage_tickets_awaited() says, which is
+ * returned.  0: @low is not its low half.
+ */
+uint32_t dmirage_tickets_answer(DmirageTickets *t, unsigned cpu, uint16_t low,
+                                DmirageAnswer answer);
 
 /*
- * What was answered for @ticket: chain DMIRAGE_CHAIN_NOT_ASKED for ticket 0, and
- * DMIRAGE_CHAIN_NO_ANSWER for one that is not kept any more.  False: it is
+ * What was answered for @ticket: chain DMIRAGE_CHAIN_NOT_ASKED for ticket 0,
+ * and DMIRAGE_CHAIN_NO_ANSWER for one that is not kept any more.  False: it is
  * awaited.
  */
 bool dmirage_tickets_answered(const DmirageTickets *t, uint32_t ticket,

@@ -127,14 +127,15 @@ void dmirage_violation_certain(DmirageState *s, const struct dmirage_vqe *e)
 }
 
 /*
- * @by: the store by which it became stale.  @back: the store by which it is no
- * longer, if it is not yet known whether it ever was; or NULL.
+ * @by: the store by which it became stale.  @later: another one, if what made
+ * the two is yet to say whether it did (@when); or NULL.
  */
 void dmirage_violation_watch(DmirageState *s, DmirageContext *c,
                              const DmirageXlate *x, const DmirageFinding *f,
                              enum dmirage_watch_why why,
                              const DmirageWatchStore *by,
-                             const DmirageWatchStore *back)
+                             const DmirageWatchStore *later,
+                             DmirageChainWhen when)
 {
     struct dmirage_vqe e = record(c, x, f);
 
@@ -150,8 +151,8 @@ void dmirage_violation_watch(DmirageState *s, DmirageContext *c,
     e.before = cpu_to_le64(by->before);
     e.after = cpu_to_le64(by->after);
     e.store_time = cpu_to_le64(by->time_ns);
-    if (back) {
-        dmirage_chain_report_if_other(s, &e, by->ticket, back->ticket);
+    if (later) {
+        dmirage_chain_report_when(s, &e, by->ticket, later->ticket, when);
     } else {
         dmirage_violation_certain(s, &e);
         dmirage_chain_report(s, &e, by->ticket);

@@ -30,9 +30,10 @@
  *   In shared mode the device walks the process's own table, and the kernel
  *   changes it first and flushes then.  So a store that takes an entry, or a
  *   permission, away opens a *window*, and makes the translation suspect; a
- *   command that covers it closes the window.  If the same vCPU puts another
- *   frame there before that, it is a violation: the flush has to come first.
- *   Another vCPU may do so while the first one is on the way to its flush.
+ *   command that covers it closes the window.  If the same task puts another
+ *   frame there before that, it is a violation: the flush has to come first
+ *   (but see oracle.h for frames that make no difference).  Another task may
+ *   do so, on any vCPU, while the first one is on the way to its flush.
  *   Whoever opens a window may sleep before he closes it, so it is a
  *   violation that it is open only after WINDOW times suspect-ms, and when the
  *   vCPU was seen in user mode, or idle, WINDOW_OUTSIDE times.
@@ -159,13 +160,26 @@ static void look(DmirageState *s, const DmirageWatched *w, uint64_t first,
     dmirage_oracle_check(&by.oracle, &w->x, first, last - first + 1, f);
 }
 
+/* Shared mode: it would differ also if the kernel were not yet through. */
+static bool differs_unsettled(DmirageState *s, const DmirageWatched *w,
+                              uint64_t first, uint64_t last)
+{
+    DmirageFinding f;
+    DmirageWitness by;
+
+    witness_init(&by, s, &s->ctx[w->x.asid]);
+    by.oracle.settled = false;
+    dmirage_oracle_check(&by.oracle, &w->x, first, last - first + 1, &f);
+    return f.kind != DMIRAGE_VIOL_NONE;
+}
+
 /* @by: the store that made @w stale. */
 static void violation(DmirageState *s, DmirageWatched *w,
                       const DmirageFinding *f, enum dmirage_watch_why why,
                       const DmirageWatchStore *by)
 {
-    dmirage_violation_watch(s, &s->ctx[w->x.asid], &w->x, f, why, by,
-                            NULL);
+    dmirage_violation_watch(s, &s->ctx[w->x.asid], &w->x, f, why, by, NULL,
+                            DMIRAGE_WHEN_CERTAIN);
 }
 
 static void start_timer(DmirageState *s, uint32_t ms)
@@ -308,14 +322,30 @@ static void follow(DmirageState *s, DmirageWatched *w, uint64_t va)
 }
 
 /* Is it yet to be seen what comes of this difference? */
-static bool is_open(const DmirageState *s, const DmirageWatched *w,
-                    const DmirageFinding *f, const DmirageStore *store)
+static bool is_open(DmirageState *s, const DmirageWatched *w,
+                    const DmirageFinding *f, uint64_t first, uint64_t last)
 {
-    if (!is_shared(s, w)) {
-        return !f->cpu_present;
+    return is_shared(s, w) ? w->suspect || !differs_unsettled(s, w, first, last)
+                           : !f->cpu_present;
+}
+
+/*
+ * Shared mode: @w is suspect, and there is another frame.  A violation, if the
+ * same task did both.  If not, the window stays open; so it does until the
+ * answer comes, and that may find it closed.
+ */
+static void other_frame(Told *t, DmirageWatched *w, const DmirageFinding *f)
+{
+    DmirageWatchStore later;
+
+    if (w->first.answered || !w->first.ticket) {
+        return;
     }
-    return f->kind != DMIRAGE_VIOL_FRAME ||
-           (w->suspect && w->first.cpu != store->cpu);
+    w->first.answered = true;
+    later = note(t, w, f->va);
+    dmirage_violation_watch(t->s, &t->s->ctx[w->x.asid], &w->x, f,
+                            DMIRAGE_WATCH_STORE, &w->first, &later,
+                            DMIRAGE_WHEN_SAME_TASK);
 }
 
 /*
@@ -352,7 +382,8 @@ static void put_back(Told *t, DmirageWatched *w)
     }
     back = note(t, w, by.va);
     dmirage_violation_watch(s, &s->ctx[w->x.asid], &w->x, &f,
-                            DMIRAGE_WATCH_BACK, &by, &back);
+                            DMIRAGE_WATCH_BACK, &by, &back,
+                            DMIRAGE_WHEN_OTHER_ENTRY);
 }
 
 static void judge_one(void *opaque, DmirageWatched *w, uint64_t first,
@@ -372,7 +403,7 @@ static void judge_one(void *opaque, DmirageWatched *w, uint64_t first,
         return;
     }
 
-    bool open = is_open(s, w, &f, &t->store);
+    bool open = is_open(s, w, &f, first, last);
     DmirageWatchStore by = w->suspect ? w->first : note(t, w, f.va);
 
     if (!open) {
@@ -380,6 +411,8 @@ static void judge_one(void *opaque, DmirageWatched *w, uint64_t first,
         dmirage_watchset_remove(s->watchset, w);
     } else if (!w->suspect) {
         suspect(s, w, &by);
+    } else if (is_shared(s, w) && differs_unsettled(s, w, first, last)) {
+        other_frame(t, w, &f);
     }
 }
 

@@ -45,6 +45,7 @@
  * @level: of the table
  * @ticket: by which its call chain is asked for
  * @outside: how often the CPU has been seen in user mode, or idle, since
+ * @answered: another frame came after it, and who put it there has been asked
  * @va: first address of the translation that it concerns
  * @before, @after: the entry stored to
  */
@@ -56,6 +57,7 @@ typedef struct DmirageWatchStore {
     unsigned level;
     uint32_t ticket;
     unsigned outside;
+    bool answered;
     uint64_t va;
     uint64_t before;
     uint64_t after;

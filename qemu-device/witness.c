@@ -40,6 +40,7 @@ void dmirage_witness_init(DmirageWitness *w, DmirageState *s,
         .oracle = {
             .read = dmirage_ram_read64,
             .same_frame = dmirage_ram_same_frame,
+            .same_content = dmirage_ram_same_content,
             .now_ns = now,
             .pause = may_go_on,
             .opaque = w,

@@ -60,6 +60,7 @@ void report_control(const char *name, const struct series *s)
 	}
 }
 
+/* One without a goal has nothing to miss. */
 static bool reached(const struct row *r)
 {
 	double value = series_median(&r->s);
@@ -69,17 +70,33 @@ static bool reached(const struct row *r)
 		return value <= r->goal;
 	case AT_LEAST:
 		return value >= r->goal;
-	default:
+	case EXACTLY:
 		return series_percentile(&r->s, 0) == r->goal &&
 		       series_percentile(&r->s, 100) == r->goal;
+	default:
+		return true;
 	}
 }
 
-static const char *relation(const struct row *r)
+/* ">= 0.98", or "none" */
+static const char *goal_of(const struct row *r)
 {
-	if (r->kind == AT_MOST)
-		return "<=";
-	return r->kind == AT_LEAST ? ">=" : "==";
+	static const char *const relation[] = {
+		[AT_MOST] = "<=", [AT_LEAST] = ">=", [EXACTLY] = "==",
+	};
+	static char text[24];
+
+	if (r->kind == GOAL_NONE)
+		return "none";
+	snprintf(text, sizeof(text), "%s %g", relation[r->kind], r->goal);
+	return text;
+}
+
+static const char *verdict(const struct row *r)
+{
+	if (r->kind == GOAL_NONE)
+		return "-";
+	return reached(r) ? "yes" : "NO";
 }
 
 static void print_operations(void)
@@ -103,16 +120,14 @@ static void print_operations(void)
 
 static void print_table(void)
 {
-	printf("%-24s %8s  %-6s %17s  %-9s %s\n", "name", "value", "unit", "quartiles",
+	printf("%-33s %8s  %-6s %17s  %-9s %s\n", "name", "value", "unit", "quartiles",
 	       "goal", "reached");
 	for (unsigned int i = 0; i < n_rows; i++) {
 		const struct row *r = &rows[i];
-		char goal[16];
 
-		snprintf(goal, sizeof(goal), "%s %.2f", relation(r), r->goal);
-		printf("%-24s %8.2f  %-6s %8.2f %8.2f  %-9s %s\n", r->name,
+		printf("%-33s %8.2f  %-6s %8.2f %8.2f  %-9s %s\n", r->name,
 		       series_median(&r->s), r->unit, series_percentile(&r->s, 25),
-		       series_percentile(&r->s, 75), goal, reached(r) ? "yes" : "NO");
+		       series_percentile(&r->s, 75), goal_of(r), verdict(r));
 	}
 	printf("\nbeside it\n");
 	for (unsigned int i = 0; i < n_notes; i++)
@@ -130,11 +145,10 @@ static void write_json(const char *path)
 
 		g_string_append_printf(s,
 				       "  {\"name\": \"%s\", \"value\": %.4f, \"unit\": \"%s\", "
-				       "\"goal\": \"%s %g\", \"ok\": %s, "
+				       "\"goal\": \"%s\", \"ok\": %s, "
 				       "\"low\": %.4f, \"high\": %.4f, \"runs\": %u}%s\n",
 				       r->name, series_median(&r->s), r->unit,
-				       relation(r), r->goal,
-				       reached(r) ? "true" : "false",
+				       goal_of(r), reached(r) ? "true" : "false",
 				       series_percentile(&r->s, 25), series_percentile(&r->s, 75),
 				       r->s.n, i + 1 < n_rows ? "," : "");
 	}
@@ -146,7 +160,7 @@ static void write_json(const char *path)
 
 bool report_publish(const char *path)
 {
-	unsigned int ok = 0;
+	unsigned int goals = 0, ok = 0;
 
 	print_table();
 	print_operations();
@@ -156,8 +170,11 @@ bool report_publish(const char *path)
 		return false;
 	}
 	write_json(path);
-	for (unsigned int i = 0; i < n_rows; i++)
-		ok += reached(&rows[i]);
-	printf("\nbench: %u figures, %u reach their goal, %u do not\n", n_rows, ok, n_rows - ok);
+	for (unsigned int i = 0; i < n_rows; i++) {
+		goals += rows[i].kind != GOAL_NONE;
+		ok += rows[i].kind != GOAL_NONE && reached(&rows[i]);
+	}
+	printf("\nbench: %u figures, %u reach their goal, %u do not, %u have none\n", n_rows, ok,
+	       goals - ok, n_rows - goals);
 	return true;
 }

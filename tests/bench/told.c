@@ -37,9 +37,10 @@ static void figure(char **word)
 		kind = AT_LEAST;
 	else if (g_str_has_prefix(word[3], "== "))
 		kind = EXACTLY;
-	else
+	else if (strcmp(word[3], "none") != 0)
 		g_error("no goal: '%s'", word[3]);
-	report_add(word[1], word[2], &s, kind, g_ascii_strtod(word[3] + 3, NULL));
+	report_add(word[1], word[2], &s, kind,
+		   kind == GOAL_NONE ? 0 : g_ascii_strtod(word[3] + 3, NULL));
 }
 
 static void control(char **word)

@@ -328,6 +328,18 @@ bool in_iotlb_at(const char *file, int line, struct dmirage *d,
 	return i < n;
 }
 
+int put_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC), ret = 0;
+
+	if (fd < 0)
+		return errno;
+	if (write(fd, text, strlen(text)) < 0)
+		ret = errno;
+	close(fd);
+	return ret;
+}
+
 u64 now_ms(void)
 {
 	struct timespec ts;

@@ -143,6 +143,11 @@ bool in_iotlb_at(const char *file, int line, struct dmirage *d,
 	read_iotlb_at(__FILE__, __LINE__, d, lines, max)
 #define in_iotlb(d, addr, found) in_iotlb_at(__FILE__, __LINE__, d, addr, found)
 
+/* ---- Files ------------------------------------------------------------- */
+
+/* Write to a file that is there.  Return: 0 or errno. */
+int put_text(const char *path, const char *text);
+
 /* ---- Time -------------------------------------------------------------- */
 
 u64 now_ms(void);

@@ -4,11 +4,11 @@
  * each without the mode and with it.
  */
 #define _GNU_SOURCE
-#include <sched.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "modes.h"
+#include "watched.h"
 
 /* The page moves, and the notifier does nothing. */
 static void inval_ignored(int kind)
@@ -58,7 +58,6 @@ static void not_dirty(int arg)
 {
 	struct probe_mem mem;
 	struct dmirage *d;
-	cpu_set_t one;
 	u64 flushes;
 	u8 *p, *other;
 	int bad;
@@ -68,9 +67,7 @@ static void not_dirty(int arg)
 	 * The kernel notes it per processor at first, that a page is new as well as
 	 * that it is free; the next call there tidies up.
 	 */
-	CPU_ZERO(&one);
-	CPU_SET(0, &one);
-	ASSERT_SYS(sched_setaffinity(0, sizeof(one), &one));
+	stay_on(0);
 	mem = get_mem(PROBE_KIND_4K, 2 * PROBE_4K);
 	p = mem.addr;
 	other = mem.addr + PROBE_4K;
@@ -95,7 +92,7 @@ static void not_dirty(int arg)
 
 /* ---- Shared mode ---------------------------------------------------------- */
 
-#define PAGES	4
+#define PAGES 4
 
 /* Pages of a file, each with a number, mapped at @addr. */
 static void map_file(u8 *addr, u64 first)

@@ -32,6 +32,7 @@
 #include <unistd.h>
 
 #include "soak_ops.h"
+#include "watched.h"
 
 #define WORKERS		2
 #define SHORT_STORES	100000
@@ -414,21 +415,6 @@ static void expect_all_done(void)
 	}
 }
 
-static bool can_watch(unsigned int mode)
-{
-	const struct dmirage_open_opts o = {
-		.mode = mode, .flags = DMIRAGE_OPEN_WATCH,
-	};
-	struct dmirage *d;
-	int err = dmirage_open(NULL, &o, &d);
-
-	if (err == -EOPNOTSUPP)
-		return false;
-	ASSERT_OK(err);
-	dmirage_close(d);
-	return true;
-}
-
 /* Where it is in the kernel. */
 static void show_stack(pid_t pid)
 {
@@ -495,9 +481,7 @@ static void soak(void)
 	pid_t pid[WORKERS];
 	unsigned int i;
 
-	if (!can_watch(run.mode))
-		SKIP("contexts in %s mode cannot be watched",
-		     dmirage_mode_str(run.mode));
+	need_watch();
 	ASSERT(soak_ops_count <= OPS_MAX);
 	told = mmap(NULL, sizeof(*told), PROT_READ | PROT_WRITE,
 		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);

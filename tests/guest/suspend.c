@@ -9,7 +9,6 @@
  * everything, as it would have.
  */
 #define _GNU_SOURCE
-#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
@@ -21,19 +20,6 @@
 
 #define LIMIT_S	40
 
-/* Return: 0 or errno. */
-static int put(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC), ret = 0;
-
-	if (fd < 0)
-		return errno;
-	if (write(fd, text, strlen(text)) < 0)
-		ret = errno;
-	close(fd);
-	return ret;
-}
-
 /* Down to where nothing but the processor is on, and back.  Return: 0 or errno. */
 static int try_suspend(const char *state)
 {
@@ -41,10 +27,10 @@ static int try_suspend(const char *state)
 
 	if (access("/sys/power/pm_test", W_OK))
 		SKIP("a kernel without /sys/power/pm_test");
-	put("/sys/module/suspend/parameters/pm_test_delay", "0");
-	ASSERT_EQ(put("/sys/power/pm_test", "platform"), 0);
-	ret = put("/sys/power/state", state);
-	put("/sys/power/pm_test", "none");
+	put_text("/sys/module/suspend/parameters/pm_test_delay", "0");
+	ASSERT_EQ(put_text("/sys/power/pm_test", "platform"), 0);
+	ret = put_text("/sys/power/state", state);
+	put_text("/sys/power/pm_test", "none");
 	return ret;
 }
 

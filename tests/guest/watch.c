@@ -185,15 +185,11 @@ static void chains_foreign(int arg)
 	struct probe_mem mem = watched_mem(d, PROBE_KIND_4K);
 	unsigned int before = stores_with_chain(d);
 	u64 nmis = nmis_so_far();
-	int fd;
 
 	(void)arg;
-	fd = open("/proc/sysrq-trigger", O_WRONLY | O_CLOEXEC);
-	ASSERT_SYS(fd);
 	tell_runner("backtraces: begin");
-	ASSERT_EQ(write(fd, "l", 1), 1);
+	ASSERT_EQ(put_text("/proc/sysrq-trigger", "l"), 0);
 	tell_runner("backtraces: end");
-	close(fd);
 	if (nmis_so_far() == nmis)
 		SKIP("no NMI came of a backtrace of all processors");
 	EXPECT_EQ(stores_with_chain(d), before);
@@ -342,16 +338,12 @@ static void one_of_two(int arg)
 	struct dmirage *d = open_watched(DMIRAGE_MODE_MIRROR, "inval-ignored");
 	struct probe_mem mem = watched_mem(d, PROBE_KIND_THP);
 	u64 stores;
-	int fd;
 
 	(void)arg;
 	watched_drop(&mem);
 	/* Entries of the same table keep their frames, and lose a bit. */
 	stores = counter(d, "watch_stores");
-	fd = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC);
-	ASSERT_SYS(fd);
-	ASSERT_EQ(write(fd, "1", 1), 1);
-	close(fd);
+	clear_accessed();
 	EXPECT_GE(counter(d, "watch_stores"), stores + 1);
 	expect_seen(d, mem.addr + WATCHED_AT, PROBE_4K, DMIRAGE_VIOL_ABSENT,
 		    DMIRAGE_WATCH_TIME);

@@ -21,9 +21,9 @@
 
 #include "fault_mode.h"
 #include "scene.h"
+#include "watched.h"
 
-#define LIMIT_MS	3000	/* more than the device takes to be sure */
-#define RECORDS		64	/* that are kept for certain */
+#define RECORDS 64 /* that are kept for certain */
 
 /**
  * struct watched - what is to be reported
@@ -318,23 +318,13 @@ static const struct {
 
 /* ---- What is seen ----------------------------------------------------------- */
 
-/* Nothing was found, by no kind of look, and nothing will be. */
-static void expect_unseen(struct dmirage *d)
-{
-	if (counter(d, "watch_suspects"))
-		sleep_ms(300); /* longer than suspect-ms */
-	EXPECT_EQ(counter(d, "watch_violations"), 0);
-	EXPECT_EQ(counter(d, "watch_refused"), 0);
-	expect_clean(d);
-}
-
 /* The one record of the access that was under way. */
 static void expect_by_access(struct dmirage *d, const struct watched_mode *m,
 			     const struct watched *w)
 {
 	struct dmirage_violation v, more;
 
-	ASSERT_EQ(dmirage_read_violations(d, &v, 1, LIMIT_MS), 1);
+	ASSERT_EQ(dmirage_read_violations(d, &v, 1, WATCHED_LIMIT_MS), 1);
 	EXPECT_EQ(v.strength, DMIRAGE_BY_ACCESS);
 	EXPECT_EQ(v.kind, m->kind);
 	EXPECT_EQ(v.addr, (uintptr_t)w->scene.p);
@@ -358,7 +348,7 @@ static void expect_by_watch(struct dmirage *d, const struct watched_mode *m,
 
 	while (pages < w->pages) {
 		got = dmirage_read_violations(d, v, ARRAY_SIZE(v),
-					      n ? 0 : LIMIT_MS);
+					      n ? 0 : WATCHED_LIMIT_MS);
 		if (got <= 0)
 			break;
 		for (i = 0; i < got; i++, n++) {
@@ -412,12 +402,7 @@ static void watched_mode_with(const struct watched_mode *m, bool bad)
 
 static void watched_mode(int n)
 {
-	struct dmirage *d = open_context();
-	bool can = get_info(d).caps & DMIRAGE_CAP_ORACLE_WATCH;
-
-	dmirage_close(d);
-	if (!can)
-		SKIP("stores can be seen under TCG only");
+	need_watch();
 	watched_mode_with(&modes[n], false);
 	watched_mode_with(&modes[n], true);
 }

@@ -13,29 +13,27 @@
 
 #include "watched.h"
 
-static bool can_watch(void)
+void need_watch(void)
 {
 	struct dmirage *d = open_context();
 	bool can = get_info(d).caps & DMIRAGE_CAP_ORACLE_WATCH;
 
 	dmirage_close(d);
-	return can;
+	if (!can)
+		SKIP("stores can be seen under TCG only");
 }
 
-/* A watched context, in a fault mode if there is a name. */
 struct dmirage *open_watched(unsigned int ctx_mode, const char *mode)
 {
 	struct dmirage *d;
 
-	if (!can_watch())
-		SKIP("stores can be seen under TCG only");
+	need_watch();
 	d = open_mode(ctx_mode, DMIRAGE_OPEN_WATCH);
 	if (mode)
 		ASSERT_PROBE(probe_ctx_write(d, "fault_mode", mode));
 	return d;
 }
 
-/* The device has a translation of all of it, writable. */
 struct probe_mem watched_mem(struct dmirage *d, enum probe_kind kind)
 {
 	struct probe_mem mem = get_mem(kind, PROBE_2M);
@@ -47,7 +45,6 @@ struct probe_mem watched_mem(struct dmirage *d, enum probe_kind kind)
 	return mem;
 }
 
-/* Nothing was found, by no kind of look, and nothing will be. */
 void expect_unseen(struct dmirage *d)
 {
 	if (counter(d, "watch_suspects"))
@@ -57,7 +54,6 @@ void expect_unseen(struct dmirage *d)
 	expect_clean(d);
 }
 
-/* The next record, by watch, within @mem.  Nothing was done by the device. */
 struct dmirage_violation expect_seen(struct dmirage *d, const void *addr,
 				     size_t len, unsigned int kind,
 				     unsigned int why)
@@ -135,6 +131,11 @@ void watched_fork(struct probe_mem *mem)
 	ASSERT_SYS(child);
 	while (!child)
 		pause();
+}
+
+void clear_accessed(void)
+{
+	ASSERT_EQ(put_text("/proc/self/clear_refs", "1"), 0);
 }
 
 void watched_child_ends(void)

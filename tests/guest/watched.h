@@ -17,7 +17,10 @@
 #define WATCHED_AT	 (5 * PROBE_4K)	/* the page that is changed, if it is one */
 #define WATCHED_LIMIT_MS 4000		/* more than the device takes to be sure */
 
-/* A watched context, in a fault mode if there is a name.  Skips the test if none can be. */
+/* Skips the test if the device cannot watch. */
+void need_watch(void);
+
+/* A watched context, in a fault mode if there is a name.  Skips likewise. */
 struct dmirage *open_watched(unsigned int ctx_mode, const char *mode);
 
 /* 2 MiB, and the device has a translation of all of it, writable. */
@@ -28,6 +31,9 @@ struct probe_mem watched_mem(struct dmirage *d, enum probe_kind kind);
 void watched_move(struct probe_mem *mem);
 void watched_unmap(struct probe_mem *mem);
 void watched_protect(struct probe_mem *mem);
+
+/* The accessed bit of each page of the process goes; nobody is told of that. */
+void clear_accessed(void);
 
 /* Of the page at WATCHED_AT. */
 void watched_drop(struct probe_mem *mem);

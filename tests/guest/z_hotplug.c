@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "raw.h"
+#include "slot.h"
 
 #define LIMIT_S		60
 #define WAIT_MS		20000
@@ -371,39 +372,6 @@ static void doorbells_main(void)
 
 /* ---- The device ------------------------------------------------------------ */
 
-static int put(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC), ret;
-
-	if (fd < 0)
-		return -1;
-	ret = write(fd, text, strlen(text)) == (ssize_t)strlen(text) ? 0 : -1;
-	close(fd);
-	return ret;
-}
-
-/* The host gives it to QEMU's monitor (tests/vm/boot.sh). */
-static void monitor(const char *command)
-{
-	char line[128];
-
-	snprintf(line, sizeof(line), "\nmonitor: %s\n", command);
-	ASSERT_SYS(put("/dev/ttyS1", line));
-}
-
-static bool wait_for_device(bool there)
-{
-	u64 end = now_ms() + WAIT_MS;
-	char path[32];
-
-	while ((dmirage_find(path, sizeof(path)) == 0) != there) {
-		if (now_ms() > end)
-			return false;
-		sleep_ms(5);
-	}
-	return true;
-}
-
 /*
  * Memory space and bus master off: what the driver writes is lost, and what it
  * reads is nothing; neither is there any DMA.
@@ -425,29 +393,23 @@ static void go(enum way way, const char *pci)
 {
 	char path[64];
 
+	if (way == PULLED) {
+		slot_empty();
+		return;
+	}
 	snprintf(path, sizeof(path), SYSFS "%s/remove", pci);
-	if (way == PULLED)
-		monitor("device_del dmirage");
-	else
-		ASSERT_SYS(put(path, "1"));
-	ASSERT(wait_for_device(false));
+	ASSERT_EQ(put_text(path, "1"), 0);
+	ASSERT(slot_wait(false));
 }
 
 static void come(enum way way)
 {
-	u64 end = now_ms() + WAIT_MS;
-	char path[32];
-
 	if (way == PULLED) {
-		/* Refused as long as the old one is not all gone. */
-		do {
-			monitor("device_add dmirage,id=dmirage,bus=port0");
-			sleep_ms(500);
-		} while (dmirage_find(path, sizeof(path)) && now_ms() < end);
-	} else {
-		ASSERT_SYS(put("/sys/bus/pci/rescan", "1"));
+		slot_fill("");
+		return;
 	}
-	ASSERT(wait_for_device(true));
+	ASSERT_EQ(put_text("/sys/bus/pci/rescan", "1"), 0);
+	ASSERT(slot_wait(true));
 }
 
 static void expect_works(void)

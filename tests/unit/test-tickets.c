@@ -11,19 +11,26 @@ static uint32_t chain_of(DmirageTickets *t, uint32_t ticket)
 	DmirageAnswer a = { .chain = 0xbad, .entry = 0xbad };
 
 	g_assert_true(dmirage_tickets_answered(t, ticket, &a));
-	if (a.chain && a.chain != DMIRAGE_CHAIN_NO_ANSWER)
+	if (a.chain && a.chain != DMIRAGE_CHAIN_NO_ANSWER) {
 		g_assert_cmpuint(a.entry, ==, a.chain ^ 0x1234);
-	else
+		g_assert_cmpuint(a.task, ==, a.chain + 1);
+	} else {
 		g_assert_cmpuint(a.entry, ==, 0);
+		g_assert_cmpuint(a.task, ==, 0);
+	}
 	return a.chain;
 }
 
 static bool answer(DmirageTickets *t, unsigned int cpu, uint32_t ticket,
 		   uint16_t chain)
 {
-	DmirageAnswer a = { .chain = chain, .entry = chain ^ 0x1234 };
+	DmirageAnswer a = {
+		.chain = chain, .task = chain + 1, .entry = chain ^ 0x1234,
+	};
+	uint32_t of = dmirage_tickets_answer(t, cpu, (uint16_t)ticket, a);
 
-	return dmirage_tickets_answer(t, cpu, ticket, a);
+	g_assert_true(!of || of == ticket);
+	return of;
 }
 
 static void expect_awaited(DmirageTickets *t, uint32_t ticket)

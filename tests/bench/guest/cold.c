@@ -7,21 +7,12 @@
  * data.  What it takes when all is hot is taken away: moving 4 MiB takes longer
  * than moving 4 KiB, and that has nothing to do with faults.
  */
-#include <sys/mman.h>
-
 #include "say.h"
 
-#define ROUNDS	21
-#define TIMES	31	/* in a round; the median counts */
-#define LARGE	(2 * PROBE_2M)
-#define SMALL	PROBE_4K
-
-/* The device has nothing of it, and the process has all of it. */
-static void make_cold(const struct probe_mem *mem)
-{
-	ASSERT_SYS(mprotect(mem->addr, mem->len, PROT_READ));
-	ASSERT_SYS(mprotect(mem->addr, mem->len, PROT_READ | PROT_WRITE));
-}
+#define ROUNDS 21
+#define TIMES  31 /* in a round; the median counts */
+#define LARGE  (2 * PROBE_2M)
+#define SMALL  PROBE_4K
 
 static double touch_us(struct dmirage *d, const struct probe_mem *mem)
 {

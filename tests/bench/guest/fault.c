@@ -7,8 +7,8 @@
 
 #include "say.h"
 
-#define ROUNDS	21
-#define PAGES	61	/* in a round, each way: the median counts */
+#define ROUNDS 21
+#define PAGES  61 /* in a round, each way: the median counts */
 
 static u64 write_ns(struct dmirage *d, void *addr)
 {

@@ -7,9 +7,9 @@
 
 #include "say.h"
 
-#define ROUNDS	21
-#define BYTES	(16ul << 20)
-#define COPIES	8
+#define ROUNDS 21
+#define BYTES  (16ul << 20)
+#define COPIES 8
 
 static u64 copy_ns(struct dmirage *d, uint8_t *dst, const uint8_t *src)
 {

@@ -7,7 +7,7 @@
 
 #include "say.h"
 
-#define LIMIT_S	60
+#define LIMIT_S 120
 
 static const struct ktap_test alone[] = {
 	{ "hot", bench_hot, PROBE_KIND_THP, LIMIT_S },
@@ -16,6 +16,12 @@ static const struct ktap_test alone[] = {
 	{ "cold", bench_cold, 0, LIMIT_S },
 	{ "ahead", bench_ahead, 0, LIMIT_S },
 	{ "flushes", bench_flushes, 0, LIMIT_S },
+	{ "watch-migration", bench_watch_migration, PROBE_KIND_THP, LIMIT_S },
+	{ "watch-migration-4k", bench_watch_migration, PROBE_KIND_4K, LIMIT_S },
+	{ "watch-store", bench_watch_store, 0, LIMIT_S },
+	{ "watch-many", bench_watch_many, 0, LIMIT_S },
+	/* Last: the device is another one then. */
+	{ "watch-idle", bench_watch_idle, 0, LIMIT_S },
 };
 
 static const struct ktap_test beside[] = {

@@ -26,15 +26,15 @@
 #include "say.h"
 #include "schedule.h"
 
-#define ROUNDS		31
-#define WINDOW_NS	100000000ull	/* without migration */
-#define MOVES		64u		/* with it */
-#define LIMIT_NS	10000000000ull
-#define PAGES		512u
-#define STEP		107u	/* no divisor in common with PAGES */
-#define BATCH		32u	/* pages of a system call */
-#define DEPTH		128u	/* operations in the ring */
-#define PIECE		(PROBE_2M / 2)	/* and what each of them copies */
+#define ROUNDS	  31
+#define WINDOW_NS 100000000ull /* without migration */
+#define MOVES	  64u /* with it */
+#define LIMIT_NS  10000000000ull
+#define PAGES	  512u
+#define STEP	  107u /* no divisor in common with PAGES */
+#define BATCH	  32u /* pages of a system call */
+#define DEPTH	  128u /* operations in the ring */
+#define PIECE	  (PROBE_2M / 2) /* and what each of them copies */
 
 struct migrator {
 	struct probe_mem mem;
@@ -129,8 +129,8 @@ static void *migrate(void *arg)
 }
 
 struct window {
-	double migrations;	/* per ms */
-	double bytes;		/* per ns */
+	double migrations; /* per ms */
+	double bytes; /* per ns */
 };
 
 static void fill_ring(struct dmirage *d, const struct migrator *m,

@@ -4,12 +4,13 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <time.h>
 
 #include "say.h"
 
 /* 1 GiB takes a second or three */
-#define LIMIT_NS	40000000000ull
+#define LIMIT_NS 40000000000ull
 
 void values_add(struct values *v, double value)
 {
@@ -105,4 +106,10 @@ u64 run_ns(struct dmirage *d, const struct dmirage_sqe *sqe)
 	end = now_ns();
 	ASSERT_EQ(cqe.status, DMIRAGE_ST_OK);
 	return end - begin;
+}
+
+void make_cold(const struct probe_mem *mem)
+{
+	ASSERT_SYS(mprotect(mem->addr, mem->len, PROT_READ));
+	ASSERT_SYS(mprotect(mem->addr, mem->len, PROT_READ | PROT_WRITE));
 }

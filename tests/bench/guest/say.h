@@ -27,7 +27,7 @@ double values_median(const struct values *v);
 struct values values_ratio(const struct values *a, const struct values *b);
 struct values values_minus(const struct values *a, const struct values *b);
 
-/* A figure; @goal is "<= 4", ">= 0.9", "== 1". */
+/* A figure; @goal is "<= 4", ">= 0.9", "== 1", or "none". */
 void say_figure(const char *name, const char *unit, const char *goal,
 		const struct values *v);
 
@@ -45,6 +45,9 @@ u64 now_ns(void);
  */
 u64 run_ns(struct dmirage *d, const struct dmirage_sqe *sqe);
 
+/* The device has nothing of it, and the process has all of it. */
+void make_cold(const struct probe_mem *mem);
+
 /* The parts; they are tests, for they end if what they do does not work. */
 void bench_hot(int kind);
 void bench_fault(int arg);
@@ -52,5 +55,9 @@ void bench_cold(int arg);
 void bench_ahead(int arg);
 void bench_flushes(int arg);
 void bench_migration(int arg);
+void bench_watch_migration(int kind);
+void bench_watch_store(int arg);
+void bench_watch_many(int arg);
+void bench_watch_idle(int arg);
 
 #endif /* DMIRAGE_BENCH_SAY_H */
