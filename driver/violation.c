@@ -115,7 +115,7 @@ static void dmirage_record_hand_over(struct dmirage_dev *dd,
 	dmirage_record_find(dd, ctx, vqe, &found);
 	dmirage_record_fill(dd, &found, dd->vq_rec);
 	dmirage_record_log(dd, dd->vq_rec);
-	trace_dmirage_violation(dd->vq_rec);
+	trace_dmirage_violation(dev_name(dd->dev), dd->vq_rec);
 	if (!ctx)
 		return;
 	dmirage_record_keep(ctx, &found);

@@ -148,11 +148,11 @@
  * vCPU that reads NMI_TICKET gets the number of the oldest such store of its
  * own that it has not been heard about, or 0: then its NMI is not the device's.
  * Writing NMI_CHAIN, by the same vCPU, answers: the low half of the ticket |
- * task << 16 | chain << 32 | entry << 48.  task is a number for what runs there,
- * another for each task.  chain is one by which software knows how it got there,
- * and is given back in struct dmirage_vqe.  entry is one for the vCPU's present
- * entry to the kernel: the same as long as it has been in the kernel, and in one
- * task, without a break; likely to be another in the next.
+ * task << 16 | chain << 32 | entry << 48.  task is a number for what runs
+ * there, another for each task.  chain is one by which software knows how it
+ * got there, and is given back in struct dmirage_vqe.  entry is one for the
+ * vCPU's present entry to the kernel: the same as long as it has been in the
+ * kernel, and in one task, without a break; likely to be another in the next.
  */
 #define DMIRAGE_REG_NMI             0x170       /* RW 32: DMIRAGE_NMI_ENABLE */
 #define DMIRAGE_REG_NMI_TICKET      0x174       /* RO 32 */

@@ -11,7 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -507,19 +509,24 @@ static void violations(int arg)
 	start_following(&t, "violations --follow --count 2 --timeout 8");
 	dmirage_prep_touch_read(&sqe, 0x77, mem.addr + 5 * PROBE_4K, 1);
 	expect_op(d, &sqe, DMIRAGE_ST_OK);
-	snprintf(want, sizeof(want), "read of 1 byte at 0x%016llx",
-		 (u64)(uintptr_t)(mem.addr + 5 * PROBE_4K));
+	snprintf(want, sizeof(want), "Read of 1 byte at addr 0x%llx by context %u, cookie 0x77\n",
+		 (u64)(uintptr_t)(mem.addr + 5 * PROBE_4K), get_info(d).asid);
 	while (!strstr(t.text, want))
 		ASSERT(tool_listen(&t, 5000));
-	snprintf(want, sizeof(want), "by context %u, cookie 0x77",
-		 get_info(d).asid);
-	SAYS(&t, want);
-	snprintf(want, sizeof(want), "process's frame 0x%012llx",
+	SAYS(&t, "BUG: DMIRAGE: stale frame in touch_read\n");
+	snprintf(want, sizeof(want), "The process has   frame 0x%012llx\n",
 		 frame_of(mem.addr + 5 * PROBE_4K));
 	SAYS(&t, want);
 	RUN(&a, "audit", ST_BAD);
 	EXPECT_EQ(tool_end(&t), ST_BAD);
 	SAYS(&t, "found by an audit");
+	/* Two causes. */
+	snprintf(want, sizeof(want), "      1  frame     access  %7u  ",
+		 get_info(d).asid);
+	SAYS(&t, want);
+	snprintf(want, sizeof(want), "      1  frame     audit   %7u  ",
+		 get_info(d).asid);
+	SAYS(&t, want);
 	EXPECT_EQ(instances(), 0);
 }
 
@@ -538,8 +545,231 @@ static void violations_json(int arg)
 	EXPECT_EQ(json(&t, "context"), get_info(d).asid);
 	EXPECT_EQ(json(&t, "addr"), (uintptr_t)(mem.addr + 3 * PROBE_4K));
 	EXPECT_EQ(json(&t, "cpu_frame"), frame_of(mem.addr + 3 * PROBE_4K));
+	EXPECT_EQ(json(&t, "cpu_order"), 21);
 	EXPECT_EQ(json(&t, "cookie"), 0x78);
-	SAYS(&t, "\"kind\":\"frame\",\"by\":\"access\"");
+	EXPECT_EQ(json(&t, "inv_start"), (uintptr_t)mem.addr);
+	EXPECT_EQ(json(&t, "inv_len"), PROBE_4K);
+	SAYS(&t, "\"kind\":\"frame\",\"by\":\"access\",\"holder\":\"latch\",\"access\":\"read\",\"op\":\"touch_read\",\"mode\":\"mirror\"");
+	SAYS(&t, "\"function\":\"\"");
+	SAYS(&t, "\"chain\":[]");
+	SAYS(&t, "\"comm\":\"tool\"");
+}
+
+/* A name of ours that would break a line, or a report, if it came as it is. */
+#define ODD_NAME	"a 'b\\c\n<\"\033e"
+#define ODD_NAME_SHOWN	"a ?b?c?<\"?e"
+
+/*
+ * A watched context's pages of 4 KiB, moved behind its back by one call.
+ */
+static struct dmirage *watch_move(struct probe_mem *mem, unsigned int pages)
+{
+	struct dmirage *d = open_context();
+	bool can = get_info(d).caps & DMIRAGE_CAP_ORACLE_WATCH;
+	unsigned int i;
+
+	dmirage_close(d);
+	if (!can)
+		SKIP("stores can be seen under TCG only");
+	d = open_mode(DMIRAGE_MODE_MIRROR, DMIRAGE_OPEN_WATCH);
+	ASSERT_PROBE(probe_ctx_write(d, "fault_mode", "inval-ignored"));
+	*mem = get_mem(PROBE_KIND_4K, pages * PROBE_4K);
+	/* fork() changes the rights of all of it */
+	ASSERT_SYS(madvise(mem->addr, mem->len, MADV_DONTFORK));
+	for (i = 0; i < pages; i++)
+		dev_write(d, mem->addr + i * PROBE_4K, i);
+	move_mem(mem, 1);
+	return d;
+}
+
+static unsigned int times(const struct tool *t, const char *what)
+{
+	const char *at = t->text;
+	unsigned int n = 0;
+
+	while ((at = strstr(at, what))) {
+		at += strlen(what);
+		n++;
+	}
+	return n;
+}
+
+/* What a report of one of these pages has. */
+static void expect_moved(struct tool *t, struct dmirage *d)
+{
+	struct utsname uts;
+	char want[160];
+
+	ASSERT_SYS(uname(&uts));
+	snprintf(want, sizeof(want), "Linux %s %s\n", uts.release, uts.machine);
+	SAYS(t, want);
+	snprintf(want, sizeof(want), "dmirage device %s, interface ",
+		 get_info(d).pci_name);
+	SAYS(t, want);
+	SAYS(t, "BUG: DMIRAGE: stale frame, made so by a store to the page table\n"
+		"4 KiB at addr 0x");
+	snprintf(want, sizeof(want), " by context %u\nof process %d (tool)\n",
+		 get_info(d).asid, getpid());
+	SAYS(t, want);
+	SAYS(t, "The page table was changed by ");
+	SAYS(t, "  PTE entry before 0x");
+	SAYS(t, ", writable\n  PTE entry after  0x");
+	SAYS(t, "Call chain:\n  ");
+	SAYS(t, "move_pages+0x");
+	SAYS(t, "The device holds  frame 0x");
+	SAYS(t, "\n  of a 4 KiB translation, writable, loaded ");
+	SAYS(t, "The process has   ");
+	SAYS(t, "The device was not told to drop anything near this address.");
+	SAYS(t, "The VMA is 0x");
+	SAYS(t, " rw-p [anonymous]\n");
+}
+
+/* The tracepoint's switch. */
+static void write_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY);
+
+	ASSERT_SYS(fd);
+	EXPECT_EQ(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+}
+
+static const char trace_on[] =
+	"/sys/kernel/tracing/events/dmirage/dmirage_violation/enable";
+
+static void forget_trace(void)
+{
+	close(open("/sys/kernel/tracing/trace", O_WRONLY | O_TRUNC));
+}
+
+/* The kernel's trace has what became of pages that were moved. */
+static struct dmirage *trace_move(struct probe_mem *mem, unsigned int pages)
+{
+	struct dmirage_audit_range none;
+	u64 end = now_ms() + 8000;
+	struct dmirage *d;
+
+	forget_trace();
+	write_text(trace_on, "1");
+	d = watch_move(mem, pages);
+	while (counter(d, "watch_violations") < pages && now_ms() < end)
+		sleep_ms(10);
+	EXPECT_EQ(counter(d, "watch_violations"), pages);
+	/* The device counts them; an audit ends when the driver has them all. */
+	ASSERT_OK(dmirage_audit(d, NULL, PROBE_4K, &none));
+	EXPECT_EQ(none.translations, 0);
+	write_text(trace_on, "0");
+	return d;
+}
+
+/* 512 pages, moved at once, are one cause. */
+static void violations_cause(int arg)
+{
+	struct probe_mem mem;
+	struct dmirage *d;
+	char want[120];
+	struct tool t;
+
+	(void)arg;
+	d = trace_move(&mem, 512);
+	RUN(&t, "violations", ST_BAD);
+	expect_moved(&t, d);
+	EXPECT_EQ(times(&t, "BUG: DMIRAGE"), 1);
+	snprintf(want, sizeof(want), "This has happened 512 times, at addresses %p to %p,\nwithin ",
+		 (void *)mem.addr, (void *)(mem.addr + mem.len - PROBE_4K));
+	SAYS(&t, want);
+	forget_trace();
+}
+
+/* While it goes on: the first one at once, and all of them at the end. */
+static void violations_table(int arg)
+{
+	struct probe_mem mem;
+	struct dmirage *d;
+	char want[120];
+	struct tool t;
+
+	(void)arg;
+	start_following(&t, "violations -f -n 512 -t 8");
+	d = watch_move(&mem, 512);
+	EXPECT_EQ(tool_end(&t), ST_BAD);
+	expect_moved(&t, d);
+	EXPECT_EQ(times(&t, "BUG: DMIRAGE"), 1);
+	SAYS(&t, "  count  kind      by      context  first address   last address    where\n");
+	snprintf(want, sizeof(want), "    512  frame     watch   %7u  %p  %p  ",
+		 get_info(d).asid, (void *)mem.addr,
+		 (void *)(mem.addr + mem.len - PROBE_4K));
+	SAYS(&t, want);
+}
+
+static void violations_all(int arg)
+{
+	struct probe_mem mem;
+	struct dmirage *d;
+	char want[80];
+	struct tool t;
+	unsigned int i;
+
+	(void)arg;
+	d = trace_move(&mem, 4);
+	RUN(&t, "violations --all", ST_BAD);
+	expect_moved(&t, d);
+	EXPECT_EQ(times(&t, "BUG: DMIRAGE"), 4);
+	EXPECT_EQ(times(&t, "Call chain:\n"), 4);
+	for (i = 0; i < 4; i++) {
+		snprintf(want, sizeof(want), "4 KiB at addr %p by context %u\n",
+			 (void *)(mem.addr + i * PROBE_4K), get_info(d).asid);
+		SAYS(&t, want);
+	}
+	EXPECT_EQ(times(&t, "This has happened"), 0);
+	forget_trace();
+}
+
+static void violations_chain_json(int arg)
+{
+	struct probe_mem mem;
+	struct dmirage *d;
+	char want[120];
+	struct tool t;
+
+	(void)arg;
+	d = trace_move(&mem, 2);
+	RUN(&t, "violations --json", ST_BAD);
+	EXPECT_EQ(times(&t, "{\"time\":"), 2);
+	EXPECT_EQ(json(&t, "context"), get_info(d).asid);
+	EXPECT_EQ(json(&t, "addr"), (uintptr_t)mem.addr);
+	EXPECT_EQ(json(&t, "pid"), getpid());
+	EXPECT_EQ(json(&t, "level"), 1);
+	EXPECT_EQ(json(&t, "entry_before") & 3, 3);
+	EXPECT(json(&t, "entry_before") != json(&t, "entry_after"));
+	EXPECT_EQ(json(&t, "held_frame"),
+		  json(&t, "entry_before") & 0x000ffffffffff000ull);
+	SAYS(&t, "\"kind\":\"frame\",\"by\":\"watch\"");
+	SAYS(&t, "\"op\":\"-\"");
+	SAYS(&t, "\"why\":\"store\"");
+	SAYS(&t, "\"chain\":[\"");
+	SAYS(&t, "move_pages+0x");
+	SAYS(&t, "\"comm\":\"tool\",\"vma\":{\"start\":");
+	SAYS(&t, "\"rights\":\"rw-p\",\"hugetlb\":false,\"name\":\"\"}");
+	snprintf(want, sizeof(want), "\"device\":\"%s\"", get_info(d).pci_name);
+	SAYS(&t, want);
+	forget_trace();
+}
+
+/* A process has a name that would end the line, and speak for others. */
+static void violations_name(int arg)
+{
+	struct probe_mem mem;
+	struct tool t;
+
+	(void)arg;
+	ASSERT_SYS(prctl(PR_SET_NAME, ODD_NAME));
+	trace_move(&mem, 1);
+	RUN(&t, "violations", ST_BAD);
+	SAYS(&t, "(" ODD_NAME_SHOWN ")\n");
+	RUN(&t, "violations --json", ST_BAD);
+	SAYS(&t, "\"comm\":\"a ?b?c?<\\\"?e\"");
+	forget_trace();
 }
 
 /* It ends when it is told to, at its time, and leaves nothing. */
@@ -562,20 +792,9 @@ static void violations_end(int arg)
 	SAYS(&t, "are you root?");
 }
 
-static void write_text(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY);
-
-	ASSERT_SYS(fd);
-	EXPECT_EQ(write(fd, text, strlen(text)), strlen(text));
-	close(fd);
-}
-
 /* Without --follow: what the kernel's trace has. */
 static void violations_past(int arg)
 {
-	static const char on[] =
-		"/sys/kernel/tracing/events/dmirage/dmirage_violation/enable";
 	struct probe_mem mem;
 	struct dmirage *d = make_stale(&mem);
 	struct dmirage_violation v;
@@ -583,17 +802,44 @@ static void violations_past(int arg)
 	struct tool t;
 
 	(void)arg;
-	close(open("/sys/kernel/tracing/trace", O_WRONLY | O_TRUNC));
+	forget_trace();
 	RUN(&t, "violations", ST_OK);
-	write_text(on, "1");
+	write_text(trace_on, "1");
 	dmirage_prep_touch_read(&sqe, 0x79, mem.addr + PROBE_4K, 1);
 	expect_op(d, &sqe, DMIRAGE_ST_OK);
 	/* The record is made by the driver's interrupt thread. */
 	ASSERT_EQ(dmirage_read_violations(d, &v, 1, 5000), 1);
-	write_text(on, "0");
+	write_text(trace_on, "0");
 	RUN(&t, "violations", ST_BAD);
 	SAYS(&t, "cookie 0x79");
-	close(open("/sys/kernel/tracing/trace", O_WRONLY | O_TRUNC));
+	SAYS(&t, "This has happened once.");
+	forget_trace();
+}
+
+/*
+ * Other programs read the trace by this description of it, and know none of our
+ * names for numbers.
+ */
+static void violations_format(int arg)
+{
+	int fd = open("/sys/kernel/tracing/events/dmirage/dmirage_violation/format",
+		      O_RDONLY);
+	char text[16384], *at;
+	size_t len = 0;
+	ssize_t got;
+
+	(void)arg;
+	ASSERT_SYS(fd);
+	while ((got = read(fd, text + len, sizeof(text) - 1 - len)) > 0)
+		len += (size_t)got;
+	close(fd);
+	text[len] = '\0';
+	at = strstr(text, "DMIRAGE_");
+	if (at)
+		ktap_note("%.60s", at);
+	EXPECT(strstr(text, "print fmt: \"asid %u kind %s by %s "));
+	EXPECT(strstr(text, "__get_str(vma_name)"));
+	EXPECT(!at);
 }
 
 /* ---- All --------------------------------------------------------------- */
@@ -684,6 +930,12 @@ static const struct ktap_test tests[] = {
 	{ "violations-json", violations_json, 0, 0 },
 	{ "violations-end", violations_end, 0, 0 },
 	{ "violations-past", violations_past, 0, 0 },
+	{ "violations-cause", violations_cause, 0, 0 },
+	{ "violations-table", violations_table, 0, 0 },
+	{ "violations-all", violations_all, 0, 0 },
+	{ "violations-chain-json", violations_chain_json, 0, 0 },
+	{ "violations-name", violations_name, 0, 0 },
+	{ "violations-format", violations_format, 0, 0 },
 	{ "stat-json", stat_json, 0, 0 },
 	{ "usage", usage, 0, 0 },
 	{ "devices", devices, 0, 0 },

@@ -144,33 +144,56 @@ static void add_chain(struct text *t, const struct dmirage_violation *v)
 	}
 }
 
+/* What an entry of the page table says, as far as that is the same on all kernels. */
+static void add_entry(struct text *t, const char *when, unsigned int level,
+		      __u64 entry)
+{
+	static const char *const names[] = { "page-table", "PTE", "PMD",
+					     "PUD", "P4D", "PGD" };
+	const __u64 present = 1, write = 2, leaf = 0x80;
+	__u64 frame = entry & 0x000ffffffffff000ull;
+
+	add(t, "  %s entry %s 0x%016llx: ",
+	    level < sizeof(names) / sizeof(names[0]) ? names[level] : "?", when,
+	    entry);
+	if (!entry)
+		add(t, "nothing\n");
+	else if (!(entry & present))
+		add(t, "not present\n");
+	else if (level > 1 && !(entry & leaf))
+		add(t, "a table\n");
+	else
+		add(t, "frame 0x%012llx, %s\n",
+		    level > 1 && level < 4 ?
+			    frame & ~((4096ull << 9 * (level - 1)) - 1) :
+			    frame,
+		    entry & write ? "writable" : "read-only");
+}
+
 /* The store that made it stale, and why that is certain. */
 static void add_store(struct text *t, const struct dmirage_violation *v)
 {
 	static const char *const why[] = {
 		[DMIRAGE_WATCH_STORE] = "",
 		[DMIRAGE_WATCH_FLUSH] =
-			", and the device was told only after that",
-		[DMIRAGE_WATCH_TIME] =
-			", and the device was not told",
+			"  the device was told only after that\n",
+		[DMIRAGE_WATCH_TIME] = "  the device was not told\n",
 		[DMIRAGE_WATCH_BACK] =
-			", and back only when the lock had been given up",
+			"  it was put back, but the lock had been given up\n",
 	};
-	static const char *const level[] = { "page-table", "PTE", "PMD",
-					     "PUD", "P4D", "PGD" };
 
 	if (v->cpu == 0xffff) {
 		add(t, "\nThe page table was changed by a store that nobody saw\n");
 		return;
 	}
-	add(t, "\nThe page table was changed by %s\n  on processor %u%s\n",
+	add(t, "\nThe page table was changed by %s\n  on processor %u, ",
 	    v->function[0] ? v->function : "an instruction that is not known",
-	    v->cpu, v->why < sizeof(why) / sizeof(why[0]) ? why[v->why] : "");
-	add(t, "  %s entry 0x%016llx -> 0x%016llx, ",
-	    v->level < sizeof(level) / sizeof(level[0]) ? level[v->level] : "?",
-	    v->entry_before, v->entry_after);
+	    v->cpu);
 	add_time(t, v->store_age_ns);
-	add(t, " before this was certain\n");
+	add(t, " before this was certain\n%s",
+	    v->why < sizeof(why) / sizeof(why[0]) ? why[v->why] : "");
+	add_entry(t, "before", v->level, v->entry_before);
+	add_entry(t, "after ", v->level, v->entry_after);
 	add_chain(t, v);
 }
 
@@ -190,7 +213,7 @@ static void add_head(struct text *t, const struct dmirage_violation *v)
 		add(t, "%s of ", v->access_write ? "Write" : "Read");
 	}
 	add_size(t, v->len);
-	add(t, " at addr 0x%016llx by context %u", v->addr, v->asid);
+	add(t, " at addr 0x%llx by context %u", v->addr, v->asid);
 	if (by_access(v))
 		add(t, ", cookie 0x%llx", v->cookie);
 	if (v->pid)
@@ -206,8 +229,8 @@ static void add_held(struct text *t, const struct dmirage_violation *v)
 {
 	__u64 block;
 
-	add(t, "\nThe device %s   frame 0x%012llx\n  of a ",
-	    by_access(v) ? "used " : "holds", v->held_frame);
+	add(t, "\nThe device %-6s frame 0x%012llx\n  of a ",
+	    by_access(v) ? "used" : "holds", v->held_frame);
 	add_order(t, v->held_order);
 	add(t, " translation, %s", v->held_write ? "writable" : "read-only");
 	if (!by_table(v)) {
@@ -217,45 +240,26 @@ static void add_held(struct text *t, const struct dmirage_violation *v)
 	}
 	if (v->held_order > 12 && v->held_order < 64) {
 		block = v->addr & ((1ull << v->held_order) - 1);
-		add(t, " (page %llu of %llu)", block >> 12,
-		    1ull << (v->held_order - 12));
+		add(t, "\n  at its page %llu of 0..%llu", block >> 12,
+		    (1ull << (v->held_order - 12)) - 1);
 	}
 	if (v->mode == DMIRAGE_CTL_MODE_PINNED >> 4)
 		add(t, "\n  that the driver has pinned");
-}
-
-static void add_vma(struct text *t, const struct dmirage_violation *v)
-{
-	if (!(v->vma & DMIRAGE_VMA_KNOWN)) {
-		add(t, "  in a VMA that could not be looked up\n");
-		return;
-	}
-	if (!v->vma_end) {
-		add(t, "  in no VMA, by now\n");
-		return;
-	}
-	add(t, "  in the VMA 0x%llx-0x%llx %c%c%c%c %s%s\n", v->vma_start,
-	    v->vma_end, v->vma & DMIRAGE_VMA_READ ? 'r' : '-',
-	    v->vma & DMIRAGE_VMA_WRITE ? 'w' : '-',
-	    v->vma & DMIRAGE_VMA_EXEC ? 'x' : '-',
-	    v->vma & DMIRAGE_VMA_SHARED ? 's' : 'p',
-	    v->vma_name[0] ? v->vma_name : "[anonymous]",
-	    v->vma & DMIRAGE_VMA_HUGETLB ? ", hugetlb" : "");
+	add(t, "\n");
 }
 
 static void add_process(struct text *t, const struct dmirage_violation *v)
 {
 	if (v->cpu_present) {
-		add(t, "\nThe process has   frame 0x%012llx\n  by a ",
+		add(t, "The process has   frame 0x%012llx\n  by a ",
 		    v->cpu_frame);
 		add_order(t, v->cpu_order);
 		add(t, " entry, %s (0x%016llx)\n",
 		    v->cpu_write ? "writable" : "read-only", v->cpu_entry);
 	} else {
-		add(t, "\nThe process has   nothing there\n  (page-table entry 0x%016llx)\n",
+		add(t, "The process has   nothing there\n  (page-table entry 0x%016llx)\n",
 		    v->cpu_entry);
 	}
-	add_vma(t, v);
 }
 
 /* Where the last flush was, seen from the address of the access. */
@@ -271,8 +275,8 @@ static void add_flush(struct text *t, const struct dmirage_violation *v)
 		end = 0;
 	add(t, "\nThe last flush near this address came ");
 	add_time(t, v->inv_age_ns);
-	add(t, " before %s, for\n  0x%016llx-0x%016llx (", moment(v),
-	    v->inv_start, end - 1);
+	add(t, " before %s, for\n  0x%llx-0x%llx (", moment(v), v->inv_start,
+	    end - 1);
 	add_size(t, v->inv_len);
 	add(t, "): ");
 	if (v->addr < v->inv_start) {
@@ -296,6 +300,26 @@ static void add_flush(struct text *t, const struct dmirage_violation *v)
 	}
 }
 
+static void add_vma(struct text *t, const struct dmirage_violation *v)
+{
+	if (!(v->vma & DMIRAGE_VMA_KNOWN)) {
+		add(t, "\nThe VMA could not be looked up.\n");
+		return;
+	}
+	if (!v->vma_end) {
+		add(t, "\nThere is no VMA, by now.\n");
+		return;
+	}
+	add(t, "\nThe VMA is 0x%llx-0x%llx %c%c%c%c%s%s%s\n", v->vma_start,
+	    v->vma_end, v->vma & DMIRAGE_VMA_READ ? 'r' : '-',
+	    v->vma & DMIRAGE_VMA_WRITE ? 'w' : '-',
+	    v->vma & DMIRAGE_VMA_EXEC ? 'x' : '-',
+	    v->vma & DMIRAGE_VMA_SHARED ? 's' : 'p',
+	    v->vma & DMIRAGE_VMA_HUGETLB ? " hugetlb" : "",
+	    strlen(v->vma_name) > 24 ? "\n  " : " ",
+	    v->vma_name[0] ? v->vma_name : "[anonymous]");
+}
+
 int dmirage_format_violation(const struct dmirage_violation *v, char *buf,
 			     size_t size)
 {
@@ -307,11 +331,12 @@ int dmirage_format_violation(const struct dmirage_violation *v, char *buf,
 		buf[0] = '\0';
 	add(&t, "%s", rule);
 	add_head(&t, v);
-	add_held(&t, v);
-	add_process(&t, v);
 	if (by_watch(v))
 		add_store(&t, v);
+	add_held(&t, v);
+	add_process(&t, v);
 	add_flush(&t, v);
+	add_vma(&t, v);
 	if (v->lost_before)
 		add(&t, "\n%llu record%s lost before this one.\n",
 		    v->lost_before, v->lost_before == 1 ? " was" : "s were");

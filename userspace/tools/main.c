@@ -42,7 +42,7 @@ static const char doc[] =
 	"  fill        fill a file, or memory, by the device\n"
 	"  prefetch    make translations in advance, and count the faults\n"
 	"  audit       compare what the device holds with the page tables\n"
-	"  violations  stale accesses of all processes, as they come\n"
+	"  violations  what was found stale, of all processes, by cause\n"
 	"  demo        move pages under a working device, with a correct driver\n"
 	"              and with a broken one\n"
 	"\n"

@@ -4,7 +4,6 @@
  * tracepoint.
  */
 #define _GNU_SOURCE
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -15,33 +14,36 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "causes.h"
+#include "report.h"
 #include "tool.h"
-
-#define EVENT	"dmirage_violation: "
+#include "trace_line.h"
 
 struct args {
 	__u64 count;
 	double timeout;
-	bool follow, json;
+	bool all, follow, json;
 };
 
 static const struct argp_option options[] = {
-	{ "follow", 'f', NULL, 0, "Wait for them, and show each as it comes",
-	  0 },
+	{ "follow", 'f', NULL, 0, "Wait for them, and show each new one at once", 0 },
 	{ "count", 'n', "N", 0, "With --follow: end after so many", 0 },
 	{ "timeout", 't', "SECONDS", 0, "With --follow: end after that time",
 	  0 },
-	{ "json", 'j', NULL, 0, "One JSON object per line", 0 },
+	{ "all", 'a', NULL, 0, "Each in full, not once for each cause", 0 },
+	{ "json", 'j', NULL, 0, "One JSON object per violation, on a line", 0 },
 	{ 0 }
 };
 
 static const char doc[] =
-	"Show violations of all contexts: stale accesses, and what audits found.\v"
+	"Show violations of all contexts: stale accesses, and what audits and watches "
+	"found. Those of one cause, alike but for the address, are shown once and "
+	"counted.\v"
 	"They come from the tracepoint dmirage:dmirage_violation, which only root can "
 	"read. Without --follow it is those that the kernel's trace buffer has, if "
 	"the tracepoint was on (`echo 1 >/sys/kernel/tracing/events/dmirage/enable'). "
-	"A trace has the main part of a record; the rest goes to the process that the "
-	"context belongs to.\n"
+	"With --follow the first of each cause is shown when it comes, and a table of "
+	"all causes at the end.\n"
 	"\n"
 	"Exit status: 0 there was none; 1 there were some; 2 to 4 as `dmirage --help' "
 	"says.";
@@ -54,6 +56,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	char *end;
 
 	switch (key) {
+	case 'a':
+		args->all = true;
+		return 0;
 	case 'f':
 		args->follow = true;
 		return 0;
@@ -82,116 +87,99 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return ARGP_ERR_UNKNOWN;
 }
 
-/* ---- A line of the trace ----------------------------------------------- */
-
 /**
- * struct line - what a line says of a violation
- * @time: seconds since the boot
- * @kind, @by, @holder, @access: in the tracepoint's words
+ * struct shown - what has been shown so far
+ * @args:    how to show it
+ * @dev:     whose
+ * @causes:  of all but --all and --json
+ * @n:       violations
+ * @bad:     lines that are none, and should be
+ * @no_room: violations that are not in @causes
  */
-struct line {
-	double time;
-	unsigned int asid, order, pages;
-	char kind[16], by[16], holder[16], access[16];
-	unsigned long long va, len, held, cpu, cookie;
+struct shown {
+	const struct args *args;
+	char dev[32];
+	struct causes causes;
+	__u64 n;
+	__u64 bad;
+	__u64 no_room;
 };
 
-/* The time is the last number before the event's name. */
-static double time_before(const char *line, const char *event)
+/* Before the first violation, and where they begin to be another device's. */
+static void show_head(struct shown *s, const char *dev)
 {
-	const char *at = event;
-
-	while (at > line && (isspace((unsigned char)at[-1]) || at[-1] == ':'))
-		at--;
-	while (at > line && (isdigit((unsigned char)at[-1]) || at[-1] == '.'))
-		at--;
-	return strtod(at, NULL);
+	if (!strcmp(s->dev, dev))
+		return;
+	snprintf(s->dev, sizeof(s->dev), "%s", dev);
+	report_head(stdout, dev);
 }
 
-static bool parse_line(const char *text, struct line *l)
+static void show_one(struct shown *s, const struct trace_line *l)
 {
-	const char *event = strstr(text, EVENT);
+	const struct cause *cause;
 
-	if (!event)
-		return false;
-	l->time = time_before(text, event);
-	return sscanf(event + strlen(EVENT),
-		      "asid %u kind %15s by %15s held in %15s %15s va %llx len %llx held %llx order %u cpu %llx pages %u cookie %llx",
-		      &l->asid, l->kind, l->by, l->holder, l->access, &l->va,
-		      &l->len, &l->held, &l->order, &l->cpu, &l->pages,
-		      &l->cookie) == 12;
-}
-
-static void print_json(const struct line *l)
-{
-	printf("{\"time\":%.6f,\"context\":%u,\"kind\":\"%s\",\"by\":\"%s\",\"holder\":\"%s\",\"access\":\"%s\",\"addr\":%llu,\"len\":%llu,\"held_frame\":%llu,\"held_order\":%u,\"cpu_frame\":%llu,\"pages\":%u,\"cookie\":%llu}\n",
-	       l->time, l->asid, l->kind, l->by, l->holder, l->access, l->va,
-	       l->len, l->held, l->order, l->cpu, l->pages, l->cookie);
-}
-
-/* The tracepoint's word for a kind, as a report has it. */
-static const char *kind_str(const char *word)
-{
-	static const char *const words[DMIRAGE_VIOL_MAX] = {
-		[DMIRAGE_VIOL_FRAME] = "frame",
-		[DMIRAGE_VIOL_ABSENT] = "absent",
-		[DMIRAGE_VIOL_WRITE] = "write",
-		[DMIRAGE_VIOL_DIVERGED] = "diverged",
-	};
-	unsigned int i;
-
-	for (i = 1; i < DMIRAGE_VIOL_MAX; i++) {
-		if (!strcmp(word, words[i]))
-			return dmirage_violation_str(i);
+	if (s->args->json) {
+		report_violation_json(stdout, l);
+		return;
 	}
-	return word;
+	if (s->args->all) {
+		show_head(s, l->dev);
+		report_violation(stdout, &l->v);
+		putchar('\n');
+		return;
+	}
+	cause = causes_add(&s->causes, l->dev, &l->v);
+	if (!cause) {
+		s->no_room++;
+	} else if (s->args->follow && cause->count == 1) {
+		show_head(s, l->dev);
+		report_violation(stdout, &l->v);
+		putchar('\n');
+	}
 }
 
-static void print_text(const struct line *l)
-{
-	bool audit = !strcmp(l->by, "audit");
-	char size[32];
-
-	printf("%.6f %s", l->time, kind_str(l->kind));
-	if (audit)
-		printf(" held in %s, found by an audit", l->holder);
-	printf(": %s %s at 0x%016llx by context %u",
-	       audit			   ? "translation of" :
-	       !strcmp(l->access, "write") ? "write of" :
-					     "read of",
-	       format_size(l->len, size, sizeof(size)), l->va, l->asid);
-	if (!audit)
-		printf(", cookie 0x%llx", l->cookie);
-	printf("\n  device frame 0x%012llx (%s translation), ", l->held,
-	       l->order < 64 ?
-		       format_size(1ull << l->order, size, sizeof(size)) :
-		       "?");
-	if (l->cpu)
-		printf("process's frame 0x%012llx", l->cpu);
-	else
-		printf("the process has nothing there");
-	if (l->pages > 1)
-		printf("; %u pages differ", l->pages);
-	putchar('\n');
-}
-
-/* Return: was it a violation? */
-static bool show(const struct args *args, const char *text)
+static void show(struct shown *s, const char *text)
 {
 	unsigned long long lost;
 	const char *at = strstr(text, "[LOST ");
-	struct line l;
+	struct trace_line l;
 
 	if (at && sscanf(at, "[LOST %llu EVENTS]", &lost) == 1)
 		complain("%llu violations were lost: they came too fast", lost);
-	if (!parse_line(text, &l))
-		return false;
-	if (args->json)
-		print_json(&l);
-	else
-		print_text(&l);
-	fflush(stdout);
-	return true;
+	switch (trace_line_parse(text, &l)) {
+	case TRACE_LINE_OTHER:
+		break;
+	case TRACE_LINE_BAD:
+		s->bad++;
+		break;
+	case TRACE_LINE_GOOD:
+		s->n++;
+		show_one(s, &l);
+		fflush(stdout);
+		break;
+	}
+}
+
+/* What is said at the end; return the exit status. */
+static int show_end(struct shown *s)
+{
+	size_t i;
+
+	if (s->args->follow && s->causes.n) {
+		report_table(stdout, &s->causes);
+	} else {
+		for (i = 0; i < s->causes.n; i++) {
+			show_head(s, s->causes.list[i].dev);
+			report_cause(stdout, &s->causes.list[i]);
+		}
+	}
+	if (s->bad)
+		complain("%llu violations are left out: the trace says them in a way that is not understood (is the driver of the same version?)",
+			 s->bad);
+	if (s->no_room)
+		complain("%llu violations are left out: no memory", s->no_room);
+	causes_free(&s->causes);
+	return s->n || s->bad ? EXIT_BAD : EXIT_OK;
 }
 
 /* ---- tracefs ----------------------------------------------------------- */
@@ -252,8 +240,9 @@ static int write_file(const char *folder, const char *name, const char *text)
 
 static int show_past(const struct args *args, const char *root)
 {
-	char path[96], line[512];
-	__u64 n = 0;
+	struct shown s = { .args = args };
+	char path[96], *line = NULL;
+	size_t room = 0;
 	FILE *f;
 
 	snprintf(path, sizeof(path), "%s/trace", root);
@@ -262,10 +251,11 @@ static int show_past(const struct args *args, const char *root)
 		complain("cannot open %s: %s", path, strerror(errno));
 		return EXIT_ENV;
 	}
-	while (fgets(line, sizeof(line), f))
-		n += show(args, line);
+	while (getline(&line, &room, f) > 0)
+		show(&s, line);
+	free(line);
 	fclose(f);
-	return n ? EXIT_BAD : EXIT_OK;
+	return show_end(&s);
 }
 
 /* ---- What comes -------------------------------------------------------- */
@@ -290,40 +280,42 @@ static double seconds(void)
  * @len:  bytes
  */
 struct pipe_text {
-	char text[8192];
+	char text[16384];
 	size_t len;
 };
 
-/* Show the whole lines, keep the rest; return how many violations. */
-static __u64 show_lines(const struct args *args, struct pipe_text *p,
-			__u64 limit)
+static bool enough(const struct shown *s)
+{
+	return s->args->count && s->n >= s->args->count;
+}
+
+/* Show the whole lines, keep the rest. */
+static void show_lines(struct shown *s, struct pipe_text *p)
 {
 	char *line = p->text, *end;
-	__u64 n = 0;
 
 	p->text[p->len] = '\0';
-	while ((!limit || n < limit) && (end = strchr(line, '\n'))) {
+	while (!enough(s) && (end = strchr(line, '\n'))) {
 		*end = '\0';
-		n += show(args, line);
+		show(s, line);
 		line = end + 1;
 	}
 	p->len -= (size_t)(line - p->text);
 	if (p->len == sizeof(p->text) - 1)	/* no line is that long */
 		p->len = 0;
 	memmove(p->text, line, p->len);
-	return n;
 }
 
 static int follow_pipe(const struct args *args, int fd, const sigset_t *old)
 {
 	struct pollfd pfd = { .fd = fd, .events = POLLIN };
 	double end = seconds() + args->timeout, left;
-	struct pipe_text p = { .len = 0 };
+	struct shown s = { .args = args };
+	static struct pipe_text p;
 	struct timespec ts;
-	__u64 n = 0;
 	ssize_t got;
 
-	while (!interrupted && (!args->count || n < args->count)) {
+	while (!interrupted && !enough(&s)) {
 		left = end - seconds();
 		if (args->timeout > 0 && left <= 0)
 			break;
@@ -335,13 +327,14 @@ static int follow_pipe(const struct args *args, int fd, const sigset_t *old)
 		got = read(fd, p.text + p.len, sizeof(p.text) - 1 - p.len);
 		if (got < 0 && errno != EAGAIN && errno != EINTR) {
 			complain("cannot read the trace: %s", strerror(errno));
+			show_end(&s);
 			return EXIT_ENV;
 		}
 		if (got > 0)
 			p.len += (size_t)got;
-		n += show_lines(args, &p, args->count ? args->count - n : 0);
+		show_lines(&s, &p);
 	}
-	return n ? EXIT_BAD : EXIT_OK;
+	return show_end(&s);
 }
 
 static int follow_instance(const struct args *args, const char *folder,

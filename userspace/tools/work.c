@@ -8,6 +8,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "causes.h"
+#include "report.h"
 #include "tool.h"
 
 /* A piece of a job: a multiple of a pattern, and short enough to be timed. */
@@ -139,13 +141,17 @@ int work_end(struct work *w)
 
 static void print_violations(struct dmirage *d)
 {
-	char report[DMIRAGE_REPORT_MAX];
+	struct causes causes = { 0 };
 	struct dmirage_violation v;
+	size_t i;
 
 	while (dmirage_read_violations(d, &v, 1, 0) == 1) {
-		dmirage_format_violation(&v, report, sizeof(report));
-		fputs(report, stderr);
+		if (!causes_add(&causes, "", &v))
+			report_violation(stderr, &v);
 	}
+	for (i = 0; i < causes.n; i++)
+		report_cause(stderr, &causes.list[i]);
+	causes_free(&causes);
 }
 
 static void report_json(const struct work *w, const struct common *c,
@@ -193,5 +199,8 @@ int work_report(const struct work *w, const struct common *c, const char *what,
 		report_text(w, c, what, bytes, same);
 	if (w->counters.violations)
 		print_violations(w->d);
+	if (w->counters.records_lost)
+		complain("%llu more violations have no record: there were too many",
+			 w->counters.records_lost);
 	return same == 0 || w->counters.violations ? EXIT_BAD : EXIT_OK;
 }
