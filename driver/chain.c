@@ -125,16 +125,20 @@ static bool dmirage_nmi_answer(struct dmirage_dev *dd,
 			       const struct pt_regs *regs)
 {
 	u32 ticket = dmirage_readl(dd, DMIRAGE_REG_NMI_TICKET), id, i;
-	u16 entry, task = task_pid_nr(current);
+	u16 entry = dmirage_chain_entry(), task = task_pid_nr(current);
 
 	/* all ones: it has been unplugged */
 	if (!ticket || ticket == U32_MAX)
 		return false;
-	id = dmirage_chain_save(dd, regs);
-	entry = dmirage_chain_entry();
 	for (i = 0; ticket && ticket != U32_MAX && i < DMIRAGE_NMI_TICKETS; i++) {
-		if (id != DMIRAGE_CHAIN_NOT_SAVED)
-			atomic_inc(&dd->chains[id - 1].stores);
+		if (dmirage_readq(dd, DMIRAGE_REG_NMI_PC) == regs->ip) {
+			id = dmirage_chain_save(dd, regs);
+			if (id <= DMIRAGE_CHAINS)
+				atomic_inc(&dd->chains[id - 1].stores);
+		} else {
+			id = DMIRAGE_CHAIN_LATE;
+			atomic_inc(&dd->chains_late);
+		}
 		dmirage_writeq(dd, DMIRAGE_REG_NMI_CHAIN,
 			       (u16)ticket | (u64)task << 16 |
 				       (u64)id << 32 | (u64)entry << 48);

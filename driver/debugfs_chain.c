@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * debugfs, chains: the call chains of stores that were of interest, each with
- * how many stores came by it.  Writing "off" or "on" has the device ask for no
- * more, or again.
+ * how many stores came by it; and how often a processor was asked too late.
+ * Writing "off" or "on" has the device ask for no more, or again.
  */
 
 #include <linux/debugfs.h>
@@ -30,6 +30,7 @@ static int dmirage_chains_show(struct seq_file *m, void *unused)
 				   dmirage_chain_stores(dd, id), text);
 	}
 	kfree(text);
+	seq_printf(m, "late %u\n", atomic_read(&dd->chains_late));
 	return 0;
 }
 

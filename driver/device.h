@@ -192,6 +192,7 @@ struct dmirage_queue {
  * @vq_rec:     a record that is being handed over; under @vq_lock
  * @chains:     call chains, DMIRAGE_CHAINS of them, or NULL: no NMIs (chain.h)
  * @chains_off: none are asked for
+ * @chains_late: NMIs that came too late to tell
  * @nmi_node:   in the list of those that may send NMIs
  * @dir:        debugfs directory
  */
@@ -287,6 +288,7 @@ struct dmirage_dev {
 	struct dmirage_violation *vq_rec;
 	struct dmirage_chain *chains;
 	bool chains_off;
+	atomic_t chains_late;
 	struct list_head nmi_node;
 	struct dentry *dir;
 };

@@ -9,6 +9,11 @@
  * The driver's handler reads NMI_TICKET, has the kernel unwind its stack, and
  * answers by NMI_CHAIN.
  *
+ * But QEMU takes one thing at a time, and if something of the APIC comes first
+ * the NMI may wait for long.  So it is said where the vCPU was when it was asked
+ * (NMI_PC), and an NMI that interrupts another instruction is late: what the
+ * kernel does there has nothing to do with the store.
+ *
  * A violation that is certain before the answer waits for it, here, for
  * CHAIN_WAIT_MS.  It does not wait longer than its context lives: the next
  * owner of the ASID is not to get it.
@@ -53,19 +58,20 @@ static DmirageAnswer answer_to(DmirageState *s, uint32_t ticket)
     return a;
 }
 
-static bool is_answer(DmirageAnswer a)
+/* It says what the processor was doing at the store. */
+static bool is_known(DmirageAnswer a)
 {
     return a.chain != DMIRAGE_CHAIN_NOT_ASKED &&
-           a.chain != DMIRAGE_CHAIN_NO_ANSWER;
+           a.chain != DMIRAGE_CHAIN_NO_ANSWER && a.chain != DMIRAGE_CHAIN_LATE;
 }
 
 static bool is_it_one(const Waiting *w, DmirageAnswer of, DmirageAnswer now)
 {
     switch (w->when) {
     case DMIRAGE_WHEN_OTHER_ENTRY:
-        return is_answer(of) && is_answer(now) && of.entry != now.entry;
+        return is_known(of) && is_known(now) && of.entry != now.entry;
     case DMIRAGE_WHEN_SAME_TASK:
-        return is_answer(of) && is_answer(now) && of.task == now.task;
+        return is_known(of) && is_known(now) && of.task == now.task;
     default:
         return true;
     }
@@ -92,7 +98,8 @@ uint32_t dmirage_chain_ask(DmirageState *s, CPUState *cpu)
     uint32_t ticket = 0;
 
     if (s->nmi & DMIRAGE_NMI_ENABLE) {
-        ticket = dmirage_tickets_ask(s->tickets, cpu->cpu_index);
+        ticket = dmirage_tickets_ask(s->tickets, cpu->cpu_index,
+                                     dmirage_ramwatch_pc(cpu));
     }
     if (ticket) {
         trace_dmirage_nmi(cpu->cpu_index, ticket);
@@ -101,13 +108,14 @@ uint32_t dmirage_chain_ask(DmirageState *s, CPUState *cpu)
     return ticket;
 }
 
-/* NMI_TICKET, read by the vCPU in whose thread this is. */
-uint32_t dmirage_chain_wanted(DmirageState *s)
+/* NMI_TICKET and NMI_PC, read by the vCPU in whose thread this is. */
+uint32_t dmirage_chain_wanted(DmirageState *s, uint64_t *pc)
 {
+    *pc = 0;
     if (!s->tickets || !current_cpu) {
         return 0;
     }
-    return dmirage_tickets_awaited(s->tickets, current_cpu->cpu_index);
+    return dmirage_tickets_awaited(s->tickets, current_cpu->cpu_index, pc);
 }
 
 /* Those that wait for @ticket; 0: all of @asid. */
@@ -137,7 +145,8 @@ bool dmirage_chain_answer(DmirageState *s, uint64_t value)
     };
     uint32_t ticket;
 
-    if (!s->tickets || !current_cpu || !is_answer(a)) {
+    if (!s->tickets || !current_cpu || a.chain == DMIRAGE_CHAIN_NOT_ASKED ||
+        a.chain == DMIRAGE_CHAIN_NO_ANSWER) {
         return false;
     }
     ticket = dmirage_tickets_answer(s->tickets, current_cpu->cpu_index, value,

@@ -475,7 +475,7 @@ void dmirage_violation_push(DmirageState *s, struct dmirage_vqe *e);
 void dmirage_chain_start(DmirageState *s);                  /* BQL held */
 void dmirage_chain_stop(DmirageState *s);                   /* BQL held */
 uint32_t dmirage_chain_ask(DmirageState *s, CPUState *cpu); /* both held */
-uint32_t dmirage_chain_wanted(DmirageState *s);
+uint32_t dmirage_chain_wanted(DmirageState *s, uint64_t *pc);
 bool dmirage_chain_answer(DmirageState *s, uint64_t value);
 void dmirage_chain_report(DmirageState *s, const struct dmirage_vqe *e,
                           uint32_t ticket);
@@ -492,6 +492,9 @@ void dmirage_watch_stop(DmirageState *s);                   /* BQL held */
 void dmirage_watch_add(DmirageState *s, DmirageContext *c, uint64_t va,
                        const DmirageWalk *walk, int64_t fill_ns,
                        bool wanted);                        /* @lock held */
+bool dmirage_watch_decides(DmirageState *s, DmirageContext *c,
+                           const DmirageXlate *x,
+                           const DmirageFinding *f);        /* @lock held */
 void dmirage_watch_drop(DmirageState *s, DmirageContext *c, uint64_t first,
                         uint64_t last);                     /* @lock held */
 

@@ -147,6 +147,9 @@
  * store made a translation stale, or suspect, gets an NMI right after it.  A
  * vCPU that reads NMI_TICKET gets the number of the oldest such store of its
  * own that it has not been heard about, or 0: then its NMI is not the device's.
+ * NMI_PC says before which instruction the vCPU was then: if the NMI did not
+ * interrupt that one it came late, and what is there now is not how the store
+ * came about.
  * Writing NMI_CHAIN, by the same vCPU, answers: the low half of the ticket |
  * task << 16 | chain << 32 | entry << 48.  task is a number for what runs
  * there, another for each task.  chain is one by which software knows how it
@@ -157,12 +160,15 @@
 #define DMIRAGE_REG_NMI             0x170       /* RW 32: DMIRAGE_NMI_ENABLE */
 #define DMIRAGE_REG_NMI_TICKET      0x174       /* RO 32 */
 #define DMIRAGE_REG_NMI_CHAIN       0x178       /* WO 64 */
+#define DMIRAGE_REG_NMI_PC          0x180       /* RO 64: of NMI_TICKET */
 
 #define DMIRAGE_NMI_ENABLE          (1u << 0)
 
 #define DMIRAGE_CHAIN_NOT_ASKED     0           /* NMI is not ENABLE, or too
                                                  * many are awaited */
-#define DMIRAGE_CHAIN_MAX           0xfffd      /* 1..: software's numbers */
+#define DMIRAGE_CHAIN_MAX           0xfffc      /* 1..: software's numbers */
+#define DMIRAGE_CHAIN_LATE          0xfffd      /* software's answer if the NMI
+                                                 * came late */
 #define DMIRAGE_CHAIN_NOT_SAVED     0xfffe      /* software's answer if it could
                                                  * not keep it */
 #define DMIRAGE_CHAIN_NO_ANSWER     0xffff      /* none came in time */

@@ -281,7 +281,8 @@ static void report(DmirageState *s, DmirageContext *c,
 
             c->count[DMIRAGE_CNT_ORACLE_CHECKS] += found->checks;
             c->count[DMIRAGE_CNT_ORACLE_SUSPECTS] += found->suspects;
-            if (found->kind != DMIRAGE_VIOL_NONE) {
+            if (found->kind != DMIRAGE_VIOL_NONE &&
+                !dmirage_watch_decides(s, c, &k->piece[side][i].x, found)) {
                 dmirage_violation_access(s, c, &k->piece[side][i],
                                          side == SIDE_DST, found);
             }

@@ -6,6 +6,7 @@
 #if __has_include("exec/exec-all.h")    /* until 10.0 */
 #include "exec/exec-all.h"
 #endif
+#include "hw/i386/apic.h"
 #include "qapi/error.h"
 #include "qemu/lockable.h"
 #include "qemu/thread.h"
@@ -135,8 +136,23 @@ bool dmirage_ramwatch_outside(CPUState *cpu)
     return cpu->halted || (env->hflags & HF_CPL_MASK) == 3;
 }
 
+uint64_t dmirage_ramwatch_pc(CPUState *cpu)
+{
+    CPUX86State *env = &X86_CPU(cpu)->env;
+
+    return env->segs[R_CS].base + env->eip;
+}
+
+/*
+ * What the APIC has to say would be taken before it, and it only with whatever
+ * comes next; so that is taken now.
+ */
 void dmirage_ramwatch_nmi(CPUState *cpu)
 {
+    if (cpu->interrupt_request & CPU_INTERRUPT_POLL) {
+        cpu_reset_interrupt(cpu, CPU_INTERRUPT_POLL);
+        apic_poll_irq(X86_CPU(cpu)->apic_state);
+    }
     cpu_interrupt(cpu, CPU_INTERRUPT_NMI);
 }
 

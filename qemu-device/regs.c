@@ -112,6 +112,7 @@ static Reg queue_reg(DmirageState *s, DmirageQueue *q, uint64_t offset)
 static Reg global_reg(DmirageState *s, uint64_t offset)
 {
     DmirageQueue *q = queue_at(s, offset);
+    uint64_t pc;
 
     if (q) {
         return queue_reg(s, q, offset & 0x1f);
@@ -156,7 +157,10 @@ static Reg global_reg(DmirageState *s, uint64_t offset)
     case DMIRAGE_REG_NMI:
         return act(4, s->nmi);
     case DMIRAGE_REG_NMI_TICKET:
-        return ro32(dmirage_chain_wanted(s));
+        return ro32(dmirage_chain_wanted(s, &pc));
+    case DMIRAGE_REG_NMI_PC:
+        dmirage_chain_wanted(s, &pc);
+        return ro64(pc);
     case DMIRAGE_REG_NMI_CHAIN:
         return act(8, 0);
     default:

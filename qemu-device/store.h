@@ -40,9 +40,12 @@ bool dmirage_ramwatch_can(uint64_t ram);
 void dmirage_ramwatch_set(uint64_t ram, bool on);
 /* The 8 bytes, aligned, around @ram. */
 uint64_t dmirage_ramwatch_entry(uint64_t ram);
+/* Between translated blocks, in the vCPU's own thread, with the BQL: */
+
 /* The vCPU is in user mode, or idle, so the kernel holds no spinlock there. */
 bool dmirage_ramwatch_outside(struct CPUState *cpu);
-/* In its own thread, with the BQL. */
+/* The linear address of the vCPU's next instruction; likewise. */
+uint64_t dmirage_ramwatch_pc(struct CPUState *cpu);
 void dmirage_ramwatch_nmi(struct CPUState *cpu);
 
 #endif

@@ -6,10 +6,10 @@
 #include "dmirage_hw.h"
 #include "tickets.h"
 
-/* @ticket: 0: none */
 typedef struct Awaited {
     uint32_t ticket;
     unsigned cpu;
+    uint64_t pc;
 } Awaited;
 
 typedef struct Kept {
@@ -45,7 +45,7 @@ void dmirage_tickets_reset(DmirageTickets *t)
     t->count = 0;
 }
 
-uint32_t dmirage_tickets_ask(DmirageTickets *t, unsigned cpu)
+uint32_t dmirage_tickets_ask(DmirageTickets *t, unsigned cpu, uint64_t pc)
 {
     if (t->count == DMIRAGE_TICKETS_AWAITED) {
         return 0;
@@ -53,7 +53,7 @@ uint32_t dmirage_tickets_ask(DmirageTickets *t, unsigned cpu)
     if (!++t->last) {
         t->last = 1;
     }
-    t->awaited[t->count++] = (Awaited) { t->last, cpu };
+    t->awaited[t->count++] = (Awaited) { t->last, cpu, pc };
     return t->last;
 }
 
@@ -68,17 +68,24 @@ static unsigned find(const DmirageTickets *t, unsigned cpu)
     return i;
 }
 
-uint32_t dmirage_tickets_awaited(const DmirageTickets *t, unsigned cpu)
+uint32_t dmirage_tickets_awaited(const DmirageTickets *t, unsigned cpu,
+                                 uint64_t *pc)
 {
     unsigned i = find(t, cpu);
 
-    return i < t->count ? t->awaited[i].ticket : 0;
+    *pc = 0;
+    if (i == t->count) {
+        return 0;
+    }
+    *pc = t->awaited[i].pc;
+    return t->awaited[i].ticket;
 }
 
 uint32_t dmirage_tickets_answer(DmirageTickets *t, unsigned cpu, uint16_t low,
                                 DmirageAnswer answer)
 {
-    uint32_t ticket = dmirage_tickets_awaited(t, cpu);
+    uint64_t pc;
+    uint32_t ticket = dmirage_tickets_awaited(t, cpu, &pc);
     unsigned i = find(t, cpu);
 
     if (!ticket || (uint16_t)ticket != low) {

@@ -28,11 +28,12 @@ void dmirage_tickets_free(DmirageTickets *t);
 /* Forgets what is awaited: no vCPU has an NMI pending. */
 void dmirage_tickets_reset(DmirageTickets *t);
 
-/* A new one for @cpu.  0: too many are awaited. */
-uint32_t dmirage_tickets_ask(DmirageTickets *t, unsigned cpu);
+/* A new one for @cpu, which is at @pc.  0: too many are awaited. */
+uint32_t dmirage_tickets_ask(DmirageTickets *t, unsigned cpu, uint64_t pc);
 
-/* The oldest one that is awaited of @cpu; 0: none. */
-uint32_t dmirage_tickets_awaited(const DmirageTickets *t, unsigned cpu);
+/* The oldest one that is awaited of @cpu, in *@pc where it was; 0: none. */
+uint32_t dmirage_tickets_awaited(const DmirageTickets *t, unsigned cpu,
+                                 uint64_t *pc);
 
 /**
  * DmirageAnswer: to a ticket

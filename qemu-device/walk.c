@@ -8,7 +8,6 @@
 #define PAGE_BITS   12
 
 /* x86-64 page-table entries: Intel SDM volume 3, tables 4-14 to 4-20. */
-#define X86_PRESENT     (1ull << 0)
 #define X86_WRITE       (1ull << 1)
 #define X86_USER        (1ull << 2)
 #define X86_ACCESSED    (1ull << 5)
@@ -143,7 +142,7 @@ static inline DmirageWalkResult walk_x86(DmirageRead64 *read,
         /* At level 1, bit 7 is PAT. */
         bool leaf = level == 1 || (e & X86_LARGE);
 
-        if (!(e & X86_PRESENT)) {
+        if (!(e & DMIRAGE_X86_PRESENT)) {
             return DMIRAGE_WALK_ABSENT;
         }
         if (level > 3 && (e & X86_LARGE)) {

@@ -19,6 +19,8 @@
 
 #define DMIRAGE_LEVELS_MAX  5
 
+#define DMIRAGE_X86_PRESENT (1ull << 0)     /* of an entry of the CPU's */
+
 /* Reads 8 aligned bytes in one piece.  Returns false if nothing is there. */
 typedef bool DmirageRead64(void *opaque, uint64_t addr, uint64_t *value);
 

@@ -200,6 +200,17 @@ static void suspect(DmirageState *s, DmirageWatched *w,
     }
 }
 
+/* A store that nobody saw, about @va. */
+static DmirageWatchStore unseen(uint64_t va)
+{
+    return (DmirageWatchStore) {
+        .since_us = g_get_monotonic_time(),
+        .time_ns = dmirage_now(),
+        .cpu = CPU_NOT_KNOWN,
+        .va = va,
+    };
+}
+
 static void refused(DmirageState *s, const DmirageXlate *x)
 {
     s->ctx[x->asid].count[DMIRAGE_CNT_WATCH_REFUSED]++;
@@ -253,12 +264,7 @@ void dmirage_watch_add(DmirageState *s, DmirageContext *c, uint64_t va,
         return;
     }
 
-    const DmirageWatchStore by = {
-        .since_us = g_get_monotonic_time(),
-        .time_ns = dmirage_now(),
-        .cpu = CPU_NOT_KNOWN,
-        .va = f.va,
-    };
+    const DmirageWatchStore by = unseen(f.va);
 
     if (!f.cpu_present) {
         suspect(s, w, &by);
@@ -321,12 +327,22 @@ static void follow(DmirageState *s, DmirageWatched *w, uint64_t va)
     }
 }
 
+/*
+ * There was something before it.  A store that is judged late, for its vCPU's
+ * thread had to wait, finds what others have made of the table by then: one
+ * that had nothing to take away is not to blame, and one that had something has
+ * not put it back.  Whoever did is judged in turn.
+ */
+static bool took_away(const DmirageStore *store)
+{
+    return store->before & DMIRAGE_X86_PRESENT;
+}
+
 /* Is it yet to be seen what comes of this difference? */
 static bool is_open(DmirageState *s, const DmirageWatched *w,
-                    const DmirageFinding *f, uint64_t first, uint64_t last)
+                    const DmirageFinding *f)
 {
-    return is_shared(s, w) ? w->suspect || !differs_unsettled(s, w, first, last)
-                           : !f->cpu_present;
+    return is_shared(s, w) || !f->cpu_present;
 }
 
 /*
@@ -396,16 +412,26 @@ static void judge_one(void *opaque, DmirageWatched *w, uint64_t first,
     s->ctx[w->x.asid].count[DMIRAGE_CNT_WATCH_STORES]++;
     look(s, w, first, last, &f);
     if (f.kind == DMIRAGE_VIOL_NONE) {
-        if (w->suspect && w->first.va >= first && w->first.va <= last) {
+        if (w->suspect && w->first.va >= first && w->first.va <= last &&
+            (!took_away(&t->store) || w->first.cpu == CPU_NOT_KNOWN)) {
             put_back(t, w);
         }
         follow(s, w, first);
         return;
     }
 
-    bool open = is_open(s, w, &f, first, last);
-    DmirageWatchStore by = w->suspect ? w->first : note(t, w, f.va);
+    bool took = took_away(&t->store);
+    bool open = is_open(s, w, &f) || (!w->suspect && !took);
+    DmirageWatchStore by;
 
+    if (took && (!w->suspect || w->first.cpu == CPU_NOT_KNOWN)) {
+        by = note(t, w, f.va);
+    } else {
+        by = w->suspect ? w->first : unseen(f.va);
+    }
+    if (w->suspect) {
+        w->first = by;
+    }
     if (!open) {
         violation(s, w, &f, DMIRAGE_WATCH_STORE, &by);
         dmirage_watchset_remove(s->watchset, w);
@@ -458,6 +484,28 @@ static void told(void *opaque, CPUState *cpu, const DmirageStore *store)
     *t = (Told) { .s = s, .cpu = cpu, .store = *store };
     object_ref(OBJECT(s));
     async_run_on_cpu(cpu, judge, RUN_ON_CPU_HOST_PTR(t));
+}
+
+/*
+ * Somebody who knows of no windows has found that @x differs, as @f says: an
+ * access, or an audit.  True: the watch sees to it, and it is not to be
+ * reported.  If the window is closed, a command has come meanwhile, and waits
+ * for the access; if there is none, it is open from now on.
+ */
+bool dmirage_watch_decides(DmirageState *s, DmirageContext *c,
+                           const DmirageXlate *x, const DmirageFinding *f)
+{
+    DmirageWatchStore by = unseen(f->va);
+    DmirageWatched *w;
+
+    if (!is_watched(s, c) || dmirage_ctx_mode(c) != DMIRAGE_MODE_SHARED) {
+        return false;
+    }
+    w = dmirage_watchset_find(s->watchset, x->asid, x->va, x->order);
+    if (w && !w->suspect && w->x.pa == x->pa) {
+        suspect(s, w, &by);
+    }
+    return true;
 }
 
 /* The large translations that a command covers in part: two ends of it. */

@@ -447,6 +447,14 @@ DmirageWatched *dmirage_watchset_add(DmirageWatchset *ws,
     return dmirage_watchset_move(ws, &h->w, table) ? &h->w : NULL;
 }
 
+DmirageWatched *dmirage_watchset_find(const DmirageWatchset *ws, uint16_t asid,
+                                      uint64_t va, unsigned order)
+{
+    Held *h = find(ws, asid, va, order);
+
+    return h ? &h->w : NULL;
+}
+
 bool dmirage_watchset_move(DmirageWatchset *ws, DmirageWatched *w,
                            const uint64_t table[])
 {

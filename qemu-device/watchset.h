@@ -118,6 +118,10 @@ DmirageWatched *dmirage_watchset_add(DmirageWatchset *ws,
                                      const DmirageXlate *x,
                                      const uint64_t table[]);
 
+/* What is held of this ASID, address and size; NULL: nothing. */
+DmirageWatched *dmirage_watchset_find(const DmirageWatchset *ws, uint16_t asid,
+                                      uint64_t va, unsigned order);
+
 /*
  * @w depends on other tables now; nothing else of it changes.  Refuses as
  * above: then returns false, and @w is gone.

@@ -412,7 +412,7 @@ struct dmirage_counters {
  *               when it became certain)
  * @store_age_ns: by watch: how long before it became certain the store was
  * @chain_id:    by watch: a number for @chain, the same for the same chain; or
- *               DMIRAGE_CHAIN_NOT_ASKED, _NOT_SAVED or _NO_ANSWER
+ *               DMIRAGE_CHAIN_NOT_ASKED, _LATE, _NOT_SAVED or _NO_ANSWER
  * @chain:       by watch: call chain of the store, as the kernel's unwinder had
  *               it there: functions as in @function, innermost first, each with
  *               a newline behind it; empty if there is none, which @chain_id

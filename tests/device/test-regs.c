@@ -58,6 +58,7 @@ static const struct reg global[] = {
 	{ .name = "NMI",           .offset = 0x170, .size = 4, .access = DO },
 	{ .name = "NMI_TICKET",    .offset = 0x174, .size = 4, .access = RO },
 	{ .name = "NMI_CHAIN",     .offset = 0x178, .size = 8, .access = WO, .whole = true },
+	{ .name = "NMI_PC",        .offset = 0x180, .size = 8, .access = RO },
 };
 
 /* FQ and VQ; IQ has HEAD and TAIL the other way round. */

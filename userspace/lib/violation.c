@@ -138,6 +138,9 @@ static void add_chain(struct text *t, const struct dmirage_violation *v)
 	case DMIRAGE_CHAIN_NO_ANSWER:
 		add(t, "the processor did not answer in time\n");
 		break;
+	case DMIRAGE_CHAIN_LATE:
+		add(t, "the processor was asked too late\n");
+		break;
 	default:
 		add(t, "there have been too many different ones\n");
 		break;
