@@ -10,7 +10,7 @@
  * answers by NMI_CHAIN.
  *
  * But QEMU takes one thing at a time, and if something of the APIC comes first
- * the NMI may wait for long.  So it is said where the vCPU was when it was asked
+ * the NMI may wait for long.  So it is said where the vCPU was when asked
  * (NMI_PC), and an NMI that interrupts another instruction is late: what the
  * kernel does there has nothing to do with the store.
  *
