@@ -135,6 +135,8 @@ static void print_info(const struct dmirage_info *info)
 	       info->pci_name, info->hw_version >> 16,
 	       info->hw_version & 0xffff, info->abi_version);
 	print_caps(info->caps);
+	if (!(info->caps & DMIRAGE_CAP_ORACLE_WATCH))
+		printf("  no watch     (it needs TCG, and not watch=off); accesses and audits are judged\n");
 	printf("  contexts     %u, %u in use\n", info->contexts,
 	       info->contexts_used);
 	printf("  addresses    %u bits\n", info->va_bits);
