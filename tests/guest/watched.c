@@ -73,6 +73,8 @@ struct dmirage_violation expect_seen(struct dmirage *d, const void *addr,
 	EXPECT(v.cpu < (u64)sysconf(_SC_NPROCESSORS_ONLN));
 	EXPECT(v.function[0]);
 	EXPECT(!strncmp(v.chain, v.function, strlen(v.function)));
+	/* Not the way from there to who asked. */
+	EXPECT(!strstr(v.chain, "nmi") && !strstr(v.chain, "[dmirage]"));
 	EXPECT(v.entry_before != v.entry_after);
 	EXPECT(v.entry_before & 1);
 	EXPECT_EQ(v.pid, getpid());
