@@ -302,7 +302,7 @@ static const struct {
 	const char *why;
 } exempt[] = {
 	{ "none", "is no bug" },
-	{ "sync-address-only", "is of shared mode" },
+	{ "sync-address-only", "is of shared mode: watch_shared, address-only" },
 	{ "not-dirty", "translations are right, what is lost is a note" },
 	{ "huge-past-region", "what the region does not permit is the process's" },
 	{ "any-caller", "is about whom a context works for" },

@@ -22,6 +22,7 @@
 
 struct open_window {
 	const char *name;
+	const char *mode; /* that leaves it open */
 	enum probe_kind kind;
 	void (*act)(struct probe_mem *mem);
 	unsigned int violation;
@@ -36,25 +37,34 @@ static void copied(struct probe_mem *mem)
 	cpu_write(mem->addr + WATCHED_AT, 1);
 }
 
+/* So few that the kernel says which, and not that it may have been all. */
+static void four_protected(struct probe_mem *mem)
+{
+	ASSERT_SYS(mprotect(mem->addr + WATCHED_AT, 4 * PROBE_4K, PROT_READ));
+}
+
 static const struct open_window windows[] = {
-	{ "move-4k", PROBE_KIND_4K, watched_move, DMIRAGE_VIOL_FRAME,
+	{ "move-4k", "inval-ignored", PROBE_KIND_4K, watched_move, DMIRAGE_VIOL_FRAME,
 	  DMIRAGE_WATCH_STORE, "move_pages" },
-	{ "move-thp", PROBE_KIND_THP, watched_move, DMIRAGE_VIOL_FRAME,
+	{ "move-thp", "inval-ignored", PROBE_KIND_THP, watched_move, DMIRAGE_VIOL_FRAME,
 	  DMIRAGE_WATCH_STORE, "move_pages" },
-	{ "move-hugetlb", PROBE_KIND_HUGETLB, watched_move, DMIRAGE_VIOL_FRAME,
+	{ "move-hugetlb", "inval-ignored", PROBE_KIND_HUGETLB, watched_move, DMIRAGE_VIOL_FRAME,
 	  DMIRAGE_WATCH_STORE, "move_pages" },
-	{ "replace-4k", PROBE_KIND_4K, watched_replace, DMIRAGE_VIOL_FRAME,
+	{ "replace-4k", "inval-ignored", PROBE_KIND_4K, watched_replace, DMIRAGE_VIOL_FRAME,
 	  DMIRAGE_WATCH_STORE, "madvise" },
-	{ "drop-4k", PROBE_KIND_4K, watched_drop, DMIRAGE_VIOL_ABSENT,
+	{ "drop-4k", "inval-ignored", PROBE_KIND_4K, watched_drop, DMIRAGE_VIOL_ABSENT,
 	  DMIRAGE_WATCH_TIME, "madvise" },
-	{ "unmap-thp", PROBE_KIND_THP, watched_unmap, DMIRAGE_VIOL_ABSENT,
+	{ "unmap-thp", "inval-ignored", PROBE_KIND_THP, watched_unmap, DMIRAGE_VIOL_ABSENT,
 	  DMIRAGE_WATCH_TIME, "munmap" },
-	{ "protect-4k", PROBE_KIND_4K, watched_protect, DMIRAGE_VIOL_WRITE,
+	{ "protect-4k", "inval-ignored", PROBE_KIND_4K, watched_protect, DMIRAGE_VIOL_WRITE,
 	  DMIRAGE_WATCH_TIME, "mprotect" },
-	{ "fork-thp", PROBE_KIND_THP, watched_fork, DMIRAGE_VIOL_WRITE,
+	{ "fork-thp", "inval-ignored", PROBE_KIND_THP, watched_fork, DMIRAGE_VIOL_WRITE,
 	  DMIRAGE_WATCH_TIME, "clone" },
-	{ "copy-4k", PROBE_KIND_4K, copied, DMIRAGE_VIOL_FRAME,
+	{ "copy-4k", "inval-ignored", PROBE_KIND_4K, copied, DMIRAGE_VIOL_FRAME,
 	  DMIRAGE_WATCH_STORE, "clone" },
+	/* The device is told of the first one. */
+	{ "address-only", "sync-address-only", PROBE_KIND_4K, four_protected,
+	  DMIRAGE_VIOL_WRITE, DMIRAGE_WATCH_TIME, "mprotect" },
 };
 
 static void left_open(int n)
@@ -66,11 +76,13 @@ static void left_open(int n)
 
 	/* Who opens a window also makes another page present, or not at all. */
 	stay_on(0);
-	d = open_watched(DMIRAGE_MODE_SHARED, "inval-ignored");
+	d = open_watched(DMIRAGE_MODE_SHARED, o->mode);
 	mem = watched_mem(d, o->kind);
 	o->act(&mem);
 	v = expect_seen(d, mem.addr, mem.len, o->violation, o->why);
 	EXPECT_EQ(v.mode, DMIRAGE_MODE_SHARED);
+	if (!strcmp(o->mode, "sync-address-only"))
+		EXPECT_GE(v.addr, (uintptr_t)mem.addr + WATCHED_AT + PROBE_4K);
 	EXPECT(strstr(v.chain, o->via));
 	if (o->why == DMIRAGE_WATCH_TIME)
 		EXPECT_GE(v.store_age_ns, 1900000000ull);
