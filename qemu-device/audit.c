@@ -142,13 +142,13 @@ static bool look_once(Run *r, Held *h, bool decide, bool *suspect)
     } else if (still == STILL_HELD) {
         if (!f.cpu_present && !decide) {
             *suspect = true;
-        } else if (!r->w.oracle.settled &&
-                   dmirage_watch_decides(r->s, r->c, &h->x, &f)) {
-            r->result.pages += f.checks;
         } else {
             r->result.pages += f.checks;
-            r->result.violations++;
-            dmirage_violation_audit(r->s, r->c, &h->x, h->holder, &f);
+            if (r->w.oracle.settled ||
+                !dmirage_watch_decides(r->s, r->c, &h->x, &f)) {
+                r->result.violations++;
+                dmirage_violation_audit(r->s, r->c, &h->x, h->holder, &f);
+            }
         }
     }
     qemu_mutex_unlock(&r->s->lock);

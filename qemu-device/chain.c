@@ -159,13 +159,20 @@ bool dmirage_chain_answer(DmirageState *s, uint64_t value)
     return true;
 }
 
-static void wait_for_answer(DmirageState *s, const Waiting *waiting)
+/*
+ * Passes @e on, with the call chain of the store with @ticket, if @when is true
+ * of that one and the one with @later (the same, if it is certain); not if that
+ * needs answers and they do not come.
+ */
+void dmirage_chain_report(DmirageState *s, const struct dmirage_vqe *e,
+                          uint32_t ticket, uint32_t later,
+                          DmirageChainWhen when)
 {
     int64_t now = qemu_clock_get_ms(QEMU_CLOCK_REALTIME);
+    Waiting *w = g_new(Waiting, 1);
     DmirageAnswer a;
-    Waiting *w = g_memdup2(waiting, sizeof(*w));
 
-    w->until_ms = now + CHAIN_WAIT_MS;
+    *w = (Waiting) { *e, later, ticket, when, now + CHAIN_WAIT_MS };
     if (dmirage_tickets_answered(s->tickets, w->ticket, &a) ||
         s->waiting.length >= CHAIN_WAITING_MAX) {
         settle(s, w);
@@ -176,26 +183,6 @@ static void wait_for_answer(DmirageState *s, const Waiting *waiting)
     if (!timer_pending(s->chain_timer)) {
         timer_mod(s->chain_timer, w->until_ms);
     }
-}
-
-/* Passes @e on, with the call chain of the store with @ticket. */
-void dmirage_chain_report(DmirageState *s, const struct dmirage_vqe *e,
-                          uint32_t ticket)
-{
-    wait_for_answer(s, &(Waiting) { .e = *e, .ticket = ticket, .of = ticket });
-}
-
-/*
- * The same if @when is true of the store with @ticket and the one with @later;
- * not if there is no answer for both.
- */
-void dmirage_chain_report_when(DmirageState *s, const struct dmirage_vqe *e,
-                               uint32_t ticket, uint32_t later,
-                               DmirageChainWhen when)
-{
-    wait_for_answer(s, &(Waiting) {
-        .e = *e, .ticket = later, .of = ticket, .when = when,
-    });
 }
 
 /* Context @asid ends: what waits does so no longer. */

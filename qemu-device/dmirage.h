@@ -478,10 +478,8 @@ uint32_t dmirage_chain_ask(DmirageState *s, CPUState *cpu); /* both held */
 uint32_t dmirage_chain_wanted(DmirageState *s, uint64_t *pc);
 bool dmirage_chain_answer(DmirageState *s, uint64_t value);
 void dmirage_chain_report(DmirageState *s, const struct dmirage_vqe *e,
-                          uint32_t ticket);
-void dmirage_chain_report_when(DmirageState *s, const struct dmirage_vqe *e,
-                               uint32_t ticket, uint32_t later,
-                               DmirageChainWhen when);
+                          uint32_t ticket, uint32_t later,
+                          DmirageChainWhen when);
 void dmirage_chain_end(DmirageState *s, uint16_t asid);
 void dmirage_chain_enable(DmirageState *s, uint32_t value);
 void dmirage_chain_reset(DmirageState *s);

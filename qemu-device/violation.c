@@ -128,7 +128,7 @@ void dmirage_violation_certain(DmirageState *s, const struct dmirage_vqe *e)
 
 /*
  * @by: the store by which it became stale.  @later: another one, if what made
- * the two is yet to say whether it did (@when); or NULL.
+ * the two is yet to say whether it did (@when); else the same.
  */
 void dmirage_violation_watch(DmirageState *s, DmirageContext *c,
                              const DmirageXlate *x, const DmirageFinding *f,
@@ -151,12 +151,10 @@ void dmirage_violation_watch(DmirageState *s, DmirageContext *c,
     e.before = cpu_to_le64(by->before);
     e.after = cpu_to_le64(by->after);
     e.store_time = cpu_to_le64(by->time_ns);
-    if (later) {
-        dmirage_chain_report_when(s, &e, by->ticket, later->ticket, when);
-    } else {
+    if (when == DMIRAGE_WHEN_CERTAIN) {
         dmirage_violation_certain(s, &e);
-        dmirage_chain_report(s, &e, by->ticket);
     }
+    dmirage_chain_report(s, &e, by->ticket, later->ticket, when);
 }
 
 void dmirage_violation_audit(DmirageState *s, DmirageContext *c,

@@ -119,8 +119,7 @@ static int64_t no_time(void *opaque)
 
 static void witness_init(DmirageWitness *w, DmirageState *s, DmirageContext *c)
 {
-    /* All that differs; what that means is judged here. */
-    dmirage_witness_init(w, s, c, true);
+    dmirage_witness_init(w, s, c, false);
     w->oracle.pause = go_on;
     w->oracle.now_ns = no_time;
 }
@@ -151,13 +150,22 @@ static bool find_tables(DmirageState *s, DmirageContext *c, uint64_t va,
     return true;
 }
 
-static void look(DmirageState *s, const DmirageWatched *w, uint64_t first,
-                 uint64_t last, DmirageFinding *f)
+/* @settled: shared mode: as if the kernel were through with its change. */
+static void look_as(DmirageState *s, const DmirageWatched *w, uint64_t first,
+                    uint64_t last, bool settled, DmirageFinding *f)
 {
     DmirageWitness by;
 
     witness_init(&by, s, &s->ctx[w->x.asid]);
+    by.oracle.settled = settled;
     dmirage_oracle_check(&by.oracle, &w->x, first, last - first + 1, f);
+}
+
+/* All that differs; what that means is judged here. */
+static void look(DmirageState *s, const DmirageWatched *w, uint64_t first,
+                 uint64_t last, DmirageFinding *f)
+{
+    look_as(s, w, first, last, true, f);
 }
 
 /* Shared mode: it would differ also if the kernel were not yet through. */
@@ -165,11 +173,8 @@ static bool differs_unsettled(DmirageState *s, const DmirageWatched *w,
                               uint64_t first, uint64_t last)
 {
     DmirageFinding f;
-    DmirageWitness by;
 
-    witness_init(&by, s, &s->ctx[w->x.asid]);
-    by.oracle.settled = false;
-    dmirage_oracle_check(&by.oracle, &w->x, first, last - first + 1, &f);
+    look_as(s, w, first, last, false, &f);
     return f.kind != DMIRAGE_VIOL_NONE;
 }
 
@@ -178,7 +183,7 @@ static void violation(DmirageState *s, DmirageWatched *w,
                       const DmirageFinding *f, enum dmirage_watch_why why,
                       const DmirageWatchStore *by)
 {
-    dmirage_violation_watch(s, &s->ctx[w->x.asid], &w->x, f, why, by, NULL,
+    dmirage_violation_watch(s, &s->ctx[w->x.asid], &w->x, f, why, by, by,
                             DMIRAGE_WHEN_CERTAIN);
 }
 
