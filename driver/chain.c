@@ -125,14 +125,18 @@ static bool dmirage_nmi_answer(struct dmirage_dev *dd,
 			       const struct pt_regs *regs)
 {
 	u32 ticket = dmirage_readl(dd, DMIRAGE_REG_NMI_TICKET), id, i;
-	u16 entry = dmirage_chain_entry(), task = task_pid_nr(current);
+	u16 entry, task = task_pid_nr(current);
+	u32 saved = 0;
 
 	/* all ones: it has been unplugged */
 	if (!ticket || ticket == U32_MAX)
 		return false;
+	entry = dmirage_chain_entry();
 	for (i = 0; ticket && ticket != U32_MAX && i < DMIRAGE_NMI_TICKETS; i++) {
 		if (dmirage_readq(dd, DMIRAGE_REG_NMI_PC) == regs->ip) {
-			id = dmirage_chain_save(dd, regs);
+			if (!saved)
+				saved = dmirage_chain_save(dd, regs);
+			id = saved;
 			if (id <= DMIRAGE_CHAINS)
 				atomic_inc(&dd->chains[id - 1].stores);
 		} else {

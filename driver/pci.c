@@ -341,10 +341,9 @@ static int dmirage_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 put_irqs:
 	dmirage_debugfs_remove_dev(dd);
 	dmirage_irqs_put(dd);
-	dmirage_dev_reset(dd);
-	dmirage_chain_stop(dd);
 stop:
 	dmirage_dev_reset(dd);
+	dmirage_chain_stop(dd);
 	destroy_workqueue(dd->fault_wq);
 clear_master:
 	pci_clear_master(pdev);
