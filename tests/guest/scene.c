@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
 #define _GNU_SOURCE
-#include <fcntl.h>
-#include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -42,15 +40,21 @@ void scene_fault(struct dmirage *d, struct scene *s, const char *gate)
 	EXPECT_EQ(s->cqe.status, DMIRAGE_ST_OK);
 }
 
-void scene_notifier(struct dmirage *d, struct scene *s, bool again)
+/* One that the device has read. */
+static void held_page(struct dmirage *d, struct scene *s)
 {
-	struct changer c;
-
 	s->mem = get_mem(PROBE_KIND_4K, PROBE_4K);
 	s->p = s->mem.addr;
 	cpu_write(s->p, 1);
 	ASSERT_EQ(dev_read(d, s->p), 1);
 	s->old = frame_of(s->p);
+}
+
+void scene_notifier(struct dmirage *d, struct scene *s, bool again)
+{
+	struct changer c;
+
+	held_page(d, s);
 	changer_make(&c, &s->mem, MOVE);
 	s->before = get_counters(d);
 	arm_gate_at(d, "inval-cleared", s->p);
@@ -70,11 +74,7 @@ void scene_access(struct dmirage *d, struct scene *s, bool waits)
 {
 	struct changer c;
 
-	s->mem = get_mem(PROBE_KIND_4K, PROBE_4K);
-	s->p = s->mem.addr;
-	cpu_write(s->p, 1);
-	ASSERT_EQ(dev_read(d, s->p), 1);
-	s->old = frame_of(s->p);
+	held_page(d, s);
 	s->before = get_counters(d);
 	changer_make(&c, &s->mem, MOVE);
 	arm_hold_long(d, "translated-keep");
@@ -153,11 +153,7 @@ u64 scene_half_region(struct dmirage *d, struct scene *s, enum probe_kind kind,
 
 void clear_soft_dirty(void)
 {
-	int fd = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC);
-
-	ASSERT(fd >= 0);
-	ASSERT_EQ(write(fd, "4", 1), 1);
-	close(fd);
+	ASSERT_EQ(put_text("/proc/self/clear_refs", "4"), 0);
 }
 
 int file_with(u64 value)
@@ -176,16 +172,4 @@ u8 *map_file_page(int fd)
 
 	ASSERT(p != MAP_FAILED);
 	return p;
-}
-
-void announce_warning(const char *text)
-{
-	int fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
-	char line[128];
-
-	ASSERT(fd >= 0);
-	snprintf(line, sizeof(line), "dmirage-test: expect warning: %s\n",
-		 text);
-	ASSERT_EQ(write(fd, line, strlen(line)), strlen(line));
-	close(fd);
 }

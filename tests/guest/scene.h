@@ -67,7 +67,4 @@ void clear_soft_dirty(void);
 int file_with(u64 value);
 u8 *map_file_page(int fd);
 
-/* The runner requires this warning, and takes no other. */
-void announce_warning(const char *text);
-
 #endif /* DMIRAGE_TEST_SCENE_H */

@@ -27,7 +27,6 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -334,17 +333,6 @@ static void work(struct soak_worker *w)
 }
 
 /* ---- The whole --------------------------------------------------------------------- */
-
-/* 601 for 6.1. */
-static unsigned int kernel_version(void)
-{
-	unsigned int major = 0, minor = 0;
-	struct utsname name;
-
-	ASSERT_SYS(uname(&name));
-	ASSERT_EQ(sscanf(name.release, "%u.%u", &major, &minor), 2);
-	return major * 100 + minor;
-}
 
 static u64 found(void)
 {

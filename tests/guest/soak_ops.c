@@ -92,20 +92,6 @@ static struct setting {
 };
 
 /* Return: how many bytes, or a negative errno. */
-static int file_write(const char *file, const char *text)
-{
-	int fd = open(file, O_WRONLY | O_CLOEXEC);
-	ssize_t ret;
-
-	if (fd < 0)
-		return -errno;
-	ret = write(fd, text, strlen(text));
-	if (ret < 0)
-		ret = -errno;
-	close(fd);
-	return (int)ret;
-}
-
 static int file_read(const char *file, char *text, size_t size)
 {
 	int fd = open(file, O_RDONLY | O_CLOEXEC);
@@ -152,7 +138,7 @@ void soak_settings(void)
 		if (file_read(s->file, s->old, sizeof(s->old)) <= 0)
 			continue; /* not in this kernel */
 		word_in_force(s->old);
-		file_write(s->file, s->value);
+		put_text(s->file, s->value);
 	}
 }
 
@@ -162,7 +148,7 @@ void soak_settings_back(void)
 
 	for (i = 0; i < ARRAY_SIZE(settings); i++) {
 		if (settings[i].old[0])
-			file_write(settings[i].file, settings[i].old);
+			put_text(settings[i].file, settings[i].old);
 	}
 }
 
@@ -834,7 +820,7 @@ static int op_compact(struct soak_worker *w, struct soak_area *a)
 {
 	(void)w;
 	(void)a;
-	return file_write("/sys/devices/system/node/node0/compact", "1");
+	return -put_text("/sys/devices/system/node/node0/compact", "1");
 }
 
 static int op_split(struct soak_worker *w, struct soak_area *a)
@@ -846,7 +832,7 @@ static int op_split(struct soak_worker *w, struct soak_area *a)
 	snprintf(text, sizeof(text), "%d,%p,%p,0", getpid(), addr,
 		 addr + SOAK_LEN);
 	a->other = true;
-	return file_write("/sys/kernel/debug/split_huge_pages", text);
+	return -put_text("/sys/kernel/debug/split_huge_pages", text);
 }
 
 /* Processors' hints about nodes come by themselves: until some have. */
@@ -870,7 +856,7 @@ static int clear_refs(struct soak_worker *w, const char *what)
 
 	for (kind = 0; kind < SOAK_KINDS; kind++)
 		soak_cpu(atomic_load(&w->area[kind].addr), SOAK_LEN, false);
-	return file_write("/proc/self/clear_refs", what);
+	return -put_text("/proc/self/clear_refs", what);
 }
 
 static int op_clear_accessed(struct soak_worker *w, struct soak_area *a)

@@ -122,7 +122,7 @@ static void read_only_once(struct dmirage *d, const char *mode,
 {
 	written_page(d, w);
 	if (mode)
-		announce_warning("at mm/mmu_notifier.c:");
+		tell_runner("expect warning: at mm/mmu_notifier.c:");
 	set_mode(d, mode);
 	ASSERT_SYS(mprotect(w->scene.p, PROBE_4K, PROT_READ));
 	if (mode)

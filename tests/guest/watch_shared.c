@@ -99,7 +99,7 @@ static void left_open(int n)
 static bool hugetlb_is_left(struct dmirage *d)
 {
 	return (get_info(d).caps & DMIRAGE_CAP_FRACTURE) &&
-	       !kernel_is("5.10.") && !kernel_is("6.1.");
+	       kernel_version() >= 606;
 }
 
 static void hugetlb_flush(int arg)
@@ -142,7 +142,7 @@ static void all_closed(int arg)
 	for (i = 0; i < operations_count; i++) {
 		const struct operation *op = &operations[i];
 
-		if (!strncmp(op->name, "collapse", 8) && kernel_is("5.10."))
+		if (!strncmp(op->name, "collapse", 8) && kernel_version() == 510)
 			continue;
 		d[i] = open_watched(DMIRAGE_MODE_SHARED, NULL);
 		o[i].mem = get_mem(op->kind, PROBE_2M);

@@ -69,8 +69,8 @@ void stay_on(unsigned int cpu);
 
 /* ---- The kernel ---------------------------------------------------------- */
 
-/* As in "6.1.". */
-bool kernel_is(const char *series);
+/* 601 for 6.1. */
+unsigned int kernel_version(void);
 
 /*
  * One whose names of functions are known.  In others the compiler may have put these
