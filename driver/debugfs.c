@@ -71,6 +71,7 @@ static const char *const dmirage_cnt_names[DMIRAGE_CNT_MAX] = {
 	[DMIRAGE_CNT_WATCH_SUSPECTS] = "watch_suspects",
 	[DMIRAGE_CNT_WATCH_VIOLATIONS] = "watch_violations",
 	[DMIRAGE_CNT_WATCH_REFUSED] = "watch_refused",
+	[DMIRAGE_CNT_WATCH_SETTLED] = "watch_settled",
 };
 
 static_assert(ARRAY_SIZE(dmirage_cnt_names) == DMIRAGE_CNT_MAX);

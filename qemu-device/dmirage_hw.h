@@ -80,7 +80,7 @@
 #define DMIRAGE_REG_ENGINES         0x040   /* RO 32: threads; 0: none */
 
 #define DMIRAGE_ID                  0x52494d44      /* "DMIR" */
-#define DMIRAGE_VERSION             0x00020000      /* 2.0 */
+#define DMIRAGE_VERSION             0x00020001      /* 2.1 */
 #define DMIRAGE_RESET_KEY           0x52455345      /* "ESER" */
 
 #define DMIRAGE_CAP_PAGE_4K         (1ull << 0)
@@ -327,6 +327,8 @@ enum dmirage_ctx_counter {
     DMIRAGE_CNT_WATCH_VIOLATIONS,   /* translations that stores made stale */
     DMIRAGE_CNT_WATCH_REFUSED,      /* translations that are not watched: too
                                      * many tables */
+    DMIRAGE_CNT_WATCH_SETTLED,      /* suspects that are none any more, one way
+                                     * or another; the rest are undecided */
     DMIRAGE_CNT_MAX
 };
 

@@ -701,9 +701,16 @@ static void time_is_up(void *opaque)
 
 /* ---- Life, with the BQL held --------------------------------------------- */
 
+static void settled(void *opaque, uint16_t asid)
+{
+    DmirageState *s = opaque;
+
+    s->ctx[asid].count[DMIRAGE_CNT_WATCH_SETTLED]++;
+}
+
 bool dmirage_watch_start(DmirageState *s, Error **errp)
 {
-    static const DmirageWatchOps ops = { watch_table, unwatch_table };
+    static const DmirageWatchOps ops = { watch_table, unwatch_table, settled };
     Error *why = NULL;
 
     if (s->watch == ON_OFF_AUTO_OFF) {

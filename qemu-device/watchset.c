@@ -672,6 +672,7 @@ void dmirage_watchset_set_suspect(DmirageWatchset *ws, DmirageWatched *w,
         if (h->next_suspect) {
             h->next_suspect->pprev_suspect = h->pprev_suspect;
         }
+        ws->ops->settled(ws->opaque, w->x.asid);
     }
 }
 

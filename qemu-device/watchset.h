@@ -85,10 +85,12 @@ typedef struct DmirageWatchset DmirageWatchset;
  * DmirageWatchOps: what the set asks for
  * @watch: @table has its first dependent
  * @unwatch: @table has lost its last one
+ * @settled: a translation of @asid was suspect, and is not any more, or is gone
  */
 typedef struct DmirageWatchOps {
     void (*watch)(void *opaque, uint64_t table);
     void (*unwatch)(void *opaque, uint64_t table);
+    void (*settled)(void *opaque, uint16_t asid);
 } DmirageWatchOps;
 
 typedef void DmirageWatchedFn(void *opaque, DmirageWatched *w);

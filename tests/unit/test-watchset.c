@@ -22,6 +22,8 @@ typedef struct Watcher {
 	/* Since they were last looked at. */
 	unsigned int watches, unwatches;
 	bool watch[TABLES_MAX], unwatch[TABLES_MAX];
+	/* In all. */
+	unsigned int settled;
 } Watcher;
 
 /* Table @n, from 1; two of them are at the ends of the address space. */
@@ -62,8 +64,16 @@ static void on_unwatch(void *opaque, uint64_t table)
 	w->now--;
 }
 
+static void on_settled(void *opaque, uint16_t asid)
+{
+	Watcher *w = opaque;
+
+	(void)asid;
+	w->settled++;
+}
+
 static const DmirageWatchOps ops = {
-	.watch = on_watch, .unwatch = on_unwatch,
+	.watch = on_watch, .unwatch = on_unwatch, .settled = on_settled,
 };
 
 static void forget_calls(Watcher *w)
@@ -681,7 +691,9 @@ static void test_suspects(void)
 	g_assert_cmpuint(suspects(ws, false, false), ==, 5);
 	g_assert_cmpuint(drop(ws, 1, 4 * PAGE, 4 * PAGE), ==, 1);
 	g_assert_cmpuint(suspects(ws, false, false), ==, 4);
+	g_assert_cmpuint(w.settled, ==, 4);
 	g_assert_cmpuint(suspects(ws, true, false), ==, 4);
+	g_assert_cmpuint(w.settled, ==, 8);
 	g_assert_cmpuint(suspects(ws, false, false), ==, 0);
 	g_assert_cmpuint(dmirage_watchset_held(ws), ==, 7);
 	dmirage_watchset_set_suspect(ws, a[1], true);
@@ -689,6 +701,7 @@ static void test_suspects(void)
 	g_assert_cmpuint(suspects(ws, false, true), ==, 2);
 	g_assert_cmpuint(suspects(ws, false, true), ==, 0);
 	g_assert_cmpuint(dmirage_watchset_held(ws), ==, 5);
+	g_assert_cmpuint(w.settled, ==, 10);
 	dmirage_watchset_set_suspect(ws, a[0], true);
 	set_free(ws, &w);
 }
