@@ -30,6 +30,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "settings.h"
 #include "soak_ops.h"
 #include "watched.h"
 
@@ -580,7 +581,7 @@ static void before(void)
 {
 	reserve_huge_pages();
 	soak_settings();
-	atexit(soak_settings_back);
+	atexit(settings_back);
 }
 
 static int main_long(int argc, char **argv)

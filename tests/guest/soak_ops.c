@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "settings.h"
 #include "soak_ops.h"
 
 /* What the headers of older systems lack. */
@@ -75,81 +76,29 @@ const char *const soak_kind_names[SOAK_KINDS] = {
 #define KSM  "/sys/kernel/mm/ksm/"
 #define NUMA "/sys/kernel/debug/sched/numa_balancing/"
 
-static struct setting {
+static const struct {
 	const char *file;
 	const char *value;
-	char old[64];
 } settings[] = {
-	{ THP "shmem_enabled", "advise", "" },
-	{ THP "khugepaged/scan_sleep_millisecs", "50", "" },
-	{ THP "khugepaged/alloc_sleep_millisecs", "50", "" },
-	{ KSM "sleep_millisecs", "10", "" },
-	{ KSM "pages_to_scan", "2000", "" },
-	{ KSM "run", "1", "" },
-	{ "/proc/sys/kernel/numa_balancing", "1", "" },
-	{ NUMA "scan_delay_ms", "100", "" },
-	{ NUMA "scan_period_min_ms", "100", "" },
+	{ THP "shmem_enabled", "advise" },
+	{ THP "khugepaged/scan_sleep_millisecs", "50" },
+	{ THP "khugepaged/alloc_sleep_millisecs", "50" },
+	{ KSM "sleep_millisecs", "10" },
+	{ KSM "pages_to_scan", "2000" },
+	{ KSM "run", "1" },
+	{ "/proc/sys/kernel/numa_balancing", "1" },
+	{ NUMA "scan_delay_ms", "100" },
+	{ NUMA "scan_period_min_ms", "100" },
 };
-
-/* Return: how many bytes, or a negative errno. */
-static int file_read(const char *file, char *text, size_t size)
-{
-	int fd = open(file, O_RDONLY | O_CLOEXEC);
-	ssize_t ret;
-
-	if (fd < 0)
-		return -errno;
-	ret = read(fd, text, size - 1);
-	if (ret < 0)
-		ret = -errno;
-	text[ret > 0 ? ret : 0] = '\0';
-	close(fd);
-	return (int)ret;
-}
-
-static u64 file_number(const char *file)
-{
-	char text[64];
-
-	if (file_read(file, text, sizeof(text)) <= 0)
-		return 0;
-	return strtoull(text, NULL, 10);
-}
-
-/* Of several words the one in brackets counts: "always [madvise] never". */
-static void word_in_force(char *text)
-{
-	char *from = strchr(text, '['), *to = from ? strchr(from, ']') : NULL;
-
-	if (to) {
-		*to = '\0';
-		memmove(text, from + 1, (size_t)(to - from));
-	}
-	text[strcspn(text, "\n")] = '\0';
-}
 
 void soak_settings(void)
 {
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(settings); i++) {
-		struct setting *s = &settings[i];
-
-		if (file_read(s->file, s->old, sizeof(s->old)) <= 0)
-			continue; /* not in this kernel */
-		word_in_force(s->old);
-		put_text(s->file, s->value);
-	}
-}
-
-void soak_settings_back(void)
-{
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(settings); i++) {
-		if (settings[i].old[0])
-			put_text(settings[i].file, settings[i].old);
-	}
+	settings_start();
+	/* Not every kernel has all of them. */
+	for (i = 0; i < ARRAY_SIZE(settings); i++)
+		setting_put(settings[i].file, settings[i].value);
 }
 
 /* ---- Areas --------------------------------------------------------------------- */

@@ -94,9 +94,8 @@ struct soak_op {
 extern const struct soak_op soak_ops[];
 extern const unsigned int soak_ops_count;
 
-/* Of the machine: before the first process, and after the last. */
+/* Of the machine, before the first process; settings_back() after the last. */
 void soak_settings(void);
-void soak_settings_back(void);
 
 /* Two places for each area, and files for what is shared; before processes. */
 void soak_areas_make(struct soak_area area[SOAK_KINDS]);
