@@ -51,7 +51,7 @@ qemu_command() {
 		-numa node,nodeid=0,cpus=0,memdev=node0
 		-display none -no-reboot
 		-chardev "$console" -serial chardev:console
-		-chardev "file,id=output,path=$OUTPUT" -serial chardev:output
+		-chardev "file,id=output,path=$OUTPUT,append=on" -serial chardev:output
 		-chardev "file,id=dmesg,path=$DMESG" -serial chardev:dmesg
 		-device pcie-root-port,id=port0,chassis=1
 		-device "dmirage,id=dmirage,bus=port0${DEVICE:+,$DEVICE}"
@@ -66,6 +66,8 @@ qemu_command() {
 	else
 		COMMAND+=(-smp "2,sockets=2,cores=1,threads=1" -numa "node,nodeid=1,cpus=1,memdev=node1")
 	fi
+	# What a guest has that others have not: a function that adds to COMMAND.
+	[[ ! ${GUEST_DEVICES:-} ]] || "$GUEST_DEVICES"
 	# More devices, -d trace:dmirage_*, -s and the like.
 	# shellcheck disable=SC2206
 	COMMAND+=(${QEMU_ARGS:-})
@@ -122,7 +124,7 @@ show_console() {
 # GUEST_TROUBLE (why not). Returns 0 if the guest came to its end.
 run_guest() {
 	local guest=$1 accel=$2 run=$3 callback=$4 boot_limit=$5 limit=$6
-	local began line buffer='' status reader elapsed monitor
+	local began now line buffer='' status reader elapsed monitor
 	boot_files "$guest"
 	qemu_command "$accel" "$run" "file,id=console,path=$CONSOLE"
 	printf '%q ' "${COMMAND[@]}" >"$QEMU_LOG.cmd"
@@ -160,7 +162,9 @@ run_guest() {
 				"$callback" "$line"
 			fi
 		fi
-		elapsed=$(($(now_ms) - began))
+		# For each line, and there may be thousands: without another process.
+		now=$EPOCHREALTIME
+		elapsed=$((${now%.*} * 1000 + 10#${now#*.} / 1000 - began))
 		if [[ ! $FIRST_MS ]] && ((elapsed > boot_limit * 1000)); then
 			GUEST_TROUBLE="did not boot within $boot_limit s"
 			break
