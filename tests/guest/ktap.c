@@ -20,10 +20,6 @@
 
 #include "ktap.h"
 
-#define STATUS_PASS	0
-#define STATUS_FAIL	1
-#define STATUS_SKIP	77
-
 /* How long a killed test may take to go away. */
 #define KILL_LIMIT_MS	10000
 
@@ -82,7 +78,7 @@ void ktap_fail(const char *file, int where, const char *fmt, ...)
 void ktap_end(void)
 {
 	fflush(stdout);
-	_exit(atomic_load(&failures) ? STATUS_FAIL : STATUS_PASS);
+	_exit(atomic_load(&failures) ? KTAP_FAIL : KTAP_PASS);
 }
 
 void ktap_skip(const char *fmt, ...)
@@ -93,7 +89,7 @@ void ktap_skip(const char *fmt, ...)
 	vsnprintf(shared->skip, sizeof(shared->skip), fmt, args);
 	va_end(args);
 	fflush(stdout);
-	_exit(atomic_load(&failures) ? STATUS_FAIL : STATUS_SKIP);
+	_exit(atomic_load(&failures) ? KTAP_FAIL : KTAP_SKIP);
 }
 
 unsigned int ktap_scale(void)
@@ -155,20 +151,34 @@ static bool wait_end(int pidfd, pid_t pid, unsigned int ms, int *status)
 	return true;
 }
 
-/* Return the status of the test. */
-static int run_test(const struct ktap_test *test)
+static void share(void)
+{
+	if (shared)
+		return;
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (shared == MAP_FAILED) {
+		perror("mmap");
+		exit(KTAP_FAIL);
+	}
+}
+
+enum ktap_verdict ktap_run(const struct ktap_test *test, const char **why)
 {
 	unsigned int limit = (test->limit ? test->limit : KTAP_LIMIT_S) *
 			     ktap_scale();
-	int pidfd, status = 0, ret = STATUS_FAIL;
+	enum ktap_verdict ret = KTAP_FAIL;
+	int pidfd, status = 0;
 	pid_t pid;
 
+	share();
 	shared->skip[0] = '\0';
+	*why = shared->skip;
 	fflush(stdout);
 	pid = fork();
 	if (pid < 0) {
 		ktap_note("fork: %s", strerror(errno));
-		return STATUS_FAIL;
+		return KTAP_FAIL;
 	}
 	if (!pid)
 		run_child(test);
@@ -178,10 +188,10 @@ static int run_test(const struct ktap_test *test)
 		if (WIFSIGNALED(status))
 			ktap_note("%s: ended by signal %d (%s)", test->name,
 				  WTERMSIG(status), strsignal(WTERMSIG(status)));
-		else if (WEXITSTATUS(status) == STATUS_PASS ||
-			 WEXITSTATUS(status) == STATUS_SKIP)
-			ret = WEXITSTATUS(status);
-		else if (WEXITSTATUS(status) != STATUS_FAIL)
+		else if (WEXITSTATUS(status) == KTAP_PASS ||
+			 WEXITSTATUS(status) == KTAP_SKIP)
+			ret = (enum ktap_verdict)WEXITSTATUS(status);
+		else if (WEXITSTATUS(status) != KTAP_FAIL)
 			ktap_note("%s: ended with status %d", test->name,
 				  WEXITSTATUS(status));
 		/* What it started and left behind. */
@@ -195,7 +205,7 @@ static int run_test(const struct ktap_test *test)
 			/* What follows would only hang as well. */
 			printf("Bail out! %s cannot be killed\n", test->name);
 			fflush(stdout);
-			_exit(STATUS_FAIL);
+			_exit(KTAP_FAIL);
 		}
 	}
 	close(pidfd);
@@ -217,13 +227,8 @@ int ktap_main(int argc, char **argv, const struct ktap_test *tests, size_t n,
 	      void (*before)(void))
 {
 	size_t i, number = 0, total = 0, failed = 0, skipped = 0;
+	const char *why;
 
-	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
-		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (shared == MAP_FAILED) {
-		perror("mmap");
-		return STATUS_FAIL;
-	}
 	for (i = 0; i < n; i++)
 		total += wanted(&tests[i], argc, argv);
 	printf("KTAP version 1\n1..%zu\n", total);
@@ -235,13 +240,13 @@ int ktap_main(int argc, char **argv, const struct ktap_test *tests, size_t n,
 		if (!wanted(&tests[i], argc, argv))
 			continue;
 		number++;
-		switch (run_test(&tests[i])) {
-		case STATUS_PASS:
+		switch (ktap_run(&tests[i], &why)) {
+		case KTAP_PASS:
 			printf("ok %zu %s\n", number, tests[i].name);
 			break;
-		case STATUS_SKIP:
+		case KTAP_SKIP:
 			printf("ok %zu %s # SKIP %s\n", number, tests[i].name,
-			       shared->skip);
+			       why);
 			skipped++;
 			break;
 		default:
@@ -251,6 +256,6 @@ int ktap_main(int argc, char **argv, const struct ktap_test *tests, size_t n,
 		fflush(stdout);
 	}
 	if (failed)
-		return STATUS_FAIL;
-	return number && skipped == number ? STATUS_SKIP : STATUS_PASS;
+		return KTAP_FAIL;
+	return number && skipped == number ? KTAP_SKIP : KTAP_PASS;
 }

@@ -56,6 +56,20 @@ struct ktap_test {
 int ktap_main(int argc, char **argv, const struct ktap_test *tests, size_t n,
 	      void (*before)(void));
 
+enum ktap_verdict {
+	KTAP_PASS = 0,
+	KTAP_FAIL = 1,
+	KTAP_SKIP = 77,
+};
+
+/**
+ * ktap_run() - run one test, for programs that print something else than KTAP
+ * @why: of one that is skipped; overwritten by the next one
+ *
+ * What the test has to say goes to stdout, as "# text".
+ */
+enum ktap_verdict ktap_run(const struct ktap_test *test, const char **why);
+
 /* A line of diagnostics. */
 void ktap_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

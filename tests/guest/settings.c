@@ -98,3 +98,9 @@ void settings_back(void)
 			 changes->change[changes->n].old);
 	}
 }
+
+void settings_keep(void)
+{
+	if (changes)
+		changes->n = 0;
+}

@@ -20,8 +20,11 @@ void settings_start(void);
  */
 int setting_put(const char *file, const char *value);
 
-/* All as it was, the last change first. */
+/* All as it was, or as it was at the last settings_keep(); the last change first. */
 void settings_back(void);
+
+/* What has been changed so far stays. */
+void settings_keep(void);
 
 /* Read a file.  Return: how many bytes, or a negative errno; @text ends with a 0. */
 int file_text(const char *file, char *text, size_t size);

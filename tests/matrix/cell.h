@@ -30,6 +30,7 @@ enum place_state {
 	PLACE_KEPT,	  /* the data as it was, in what frame ever */
 	PLACE_MOVED,	  /* the data as it was, in another frame */
 	PLACE_DROPPED,	  /* the data as it was, and nothing maps it now */
+	PLACE_RENEWED,	  /* the data as it was, and nothing or another frame maps it now */
 	PLACE_REPLACED,	  /* other data, and nothing or another frame maps it now */
 	PLACE_GONE,	  /* nothing may be mapped there */
 };
@@ -75,6 +76,8 @@ struct row;
  * @fd:      a file that the operation needs, closed at the end; or -1
  * @later:   something that waits until the device is looked at; called before
  *           anybody writes, or NULL
+ * @absent:  page table entries may be gone besides, for frames that stay: those of a
+ *           table that was shared, or of a file's huge page
  */
 struct cell {
 	const struct row *row;
@@ -89,14 +92,15 @@ struct cell {
 	pid_t child;
 	int fd;
 	void (*later)(struct cell *c);
+	bool absent;
 };
 
 /**
  * struct row - an operation
  * @name:    as in the table, without blanks
- * @group:   of rows that belong together
  * @what:    in words
  * @columns: what it can be done to
+ * @core:    of these, the columns that a short run takes, too
  * @since:   the first kernel that has it, as 608; 0: all
  * @flushes: enum flushes
  * @modes:   1 << DMIRAGE_MODE_* of those it says nothing about, with @no_mode; else 0
@@ -105,14 +109,17 @@ struct cell {
  *           in @columns are not for it by @else_why
  * @else_why: see there
  * @limit:   seconds; 0: the usual
+ * @read_warm: the device only reads before the operation, also if it writes after it
+ * @first:   what comes before there is memory; or NULL
  * @before:  what comes before the device's first access; or NULL
  * @act:     the operation, and what becomes of the places
+ * @run:     in place of @before, @act and all that the cell does itself; or NULL
  */
 struct row {
 	const char *name;
-	const char *group;
 	const char *what;
 	unsigned int columns;
+	unsigned int core;
 	unsigned int since;
 	enum flushes flushes;
 	unsigned int modes;
@@ -123,8 +130,11 @@ struct row {
 	} not[4];
 	const char *else_why;
 	unsigned int limit;
+	bool read_warm;
+	void (*first)(struct cell *c);
 	void (*before)(struct cell *c);
 	void (*act)(struct cell *c);
+	void (*run)(struct cell *c);
 };
 
 /* ---- For rows ------------------------------------------------------------ */
@@ -147,11 +157,30 @@ void cell_part(struct cell *c, size_t at, size_t len, enum place_state state);
 void cell_all_backing(struct cell *c);
 void cell_part_replaced(struct cell *c, size_t at, size_t len, u64 value);
 
+/*
+ * Only a part of a unit was meant, or the mapping was cut in two: the other places have
+ * their data, but maybe not their entries.
+ */
+void cell_rest_split(struct cell *c);
+
+/* A part that is less than all: a page, or what the kernel lets be mapped alone. */
+struct part {
+	size_t at, len;
+};
+
+struct part cell_a_part(const struct cell *c);
+
 /* The area is somewhere else now, with all its frames. */
 void cell_moved_to(struct cell *c, u8 *addr);
 
 /* A page moved, unless it is pinned: then it must have stayed. */
 enum place_state cell_migrated(const struct cell *c);
+
+/* The places are where the area is now, and hold what each holds there. */
+void cell_places(struct cell *c);
+
+/* A place holds another value, with or without another frame. */
+void cell_value(struct cell *c, unsigned int place, u64 value);
 
 /* A child of the process that waits until it is killed; cell->child. */
 void cell_child(struct cell *c);

@@ -11,7 +11,7 @@
  *   A *place* is 8 bytes in it: of the first page, of one near it, of the middle and
  *   of the last.  Places are what a device reads and writes, and what is compared.
  *
- *   A *unit* is what the kernel maps by one entry, and moves as one.
+ *   A *unit* is what the kernel moves as one.
  */
 #ifndef DMIRAGE_MATRIX_COLUMN_H
 #define DMIRAGE_MATRIX_COLUMN_H
@@ -123,6 +123,9 @@ static inline bool area_is(const struct area *a, unsigned int of_columns)
 
 /* Does a page table entry of the process lead to a frame?  *@frame: which. */
 bool area_frame(const void *addr, u64 *frame);
+
+/* Is it the zero page, small or huge? */
+bool area_is_zero(const void *addr);
 
 /* Is the page swapped out (/proc/self/pagemap)? */
 bool area_is_swapped(const void *addr);

@@ -6,6 +6,7 @@
 #include <sys/utsname.h>
 
 #include "libdmirage.h"
+#include "json.h"
 #include "report.h"
 
 /* Of which version they are, if that is to be had. */
@@ -98,24 +99,6 @@ void report_table(FILE *f, const struct causes *c)
 }
 
 /* ---- JSON -------------------------------------------------------------- */
-
-static void json_text(FILE *f, const char *text, size_t len)
-{
-	size_t i;
-
-	putc('"', f);
-	for (i = 0; i < len && text[i]; i++) {
-		unsigned char c = (unsigned char)text[i];
-
-		if (c == '"' || c == '\\')
-			fprintf(f, "\\%c", c);
-		else if (c < 0x20 || c > 0x7e)
-			fprintf(f, "\\u%04x", c);
-		else
-			putc(c, f);
-	}
-	putc('"', f);
-}
 
 static void json_chain(FILE *f, const char *chain)
 {

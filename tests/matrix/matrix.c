@@ -1,0 +1,381 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The scenario matrix: each mm operation, on each kind of memory, in each mode of the
+ * device, by reading and by writing.
+ *
+ *	dmirage-matrix [--core] [--list] [TEXT…]
+ *
+ * TEXT is part of "/row/column/mode/access/"; with several, all must be.  Prints a line
+ * of JSON for each cell, see docs/testing.md.  Exit status: 0 if no cell failed.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <regex.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "json.h"
+#include "known.h"
+#include "rows.h"
+#include "settings.h"
+
+#define MODES	   3
+#define CELL_LIMIT 20
+#define TEXT_MAX   65536
+#define NAME_MAX_LEN 128
+
+static const unsigned int modes[MODES] = {
+	DMIRAGE_MODE_MIRROR,
+	DMIRAGE_MODE_SHARED,
+	DMIRAGE_MODE_PINNED,
+};
+
+static struct options {
+	bool core, list;
+	char **words;
+	int n;
+} options;
+
+static struct totals {
+	unsigned int passed, failed, known, na;
+} totals;
+
+/* Of the cell under way; its process is a copy of this one. */
+static struct cell cell;
+
+/* What cells say goes there, and results to the file that was stdout. */
+static int said;
+static FILE *out;
+
+/* ---- Which cells ------------------------------------------------------------------ */
+
+static void name_of(char *name, const struct cell *c)
+{
+	snprintf(name, NAME_MAX_LEN, "%s/%s/%s/%s", c->row->name, c->column->name,
+		 dmirage_mode_str(c->mode), c->write ? "write" : "read");
+}
+
+static bool is_wanted(const struct cell *c)
+{
+	char name[NAME_MAX_LEN], all[NAME_MAX_LEN + 2];
+	int i;
+
+	if (options.core && !(c->row->core & 1u << (c->column - columns)))
+		return false;
+	name_of(name, c);
+	snprintf(all, sizeof(all), "/%s/", name);
+	for (i = 0; i < options.n; i++) {
+		if (!strstr(all, options.words[i]))
+			return false;
+	}
+	return true;
+}
+
+static void each_cell(void (*fn)(void))
+{
+	const struct row *row;
+	unsigned int g, col, m, w;
+
+	for (g = 0; g < ARRAY_SIZE(row_groups); g++) {
+		for (row = row_groups[g].rows; row->name; row++) {
+			for (col = 0; col < COLUMNS * MODES * 2; col++) {
+				w = col % 2;
+				m = col / 2 % MODES;
+				cell = (struct cell){
+					.row = row,
+					.column = &columns[col / 2 / MODES],
+					.mode = modes[m],
+					.write = w,
+				};
+				if (is_wanted(&cell))
+					fn();
+			}
+		}
+	}
+}
+
+/* ---- The kernel's log ----------------------------------------------------------------- */
+
+static regex_t complaints;
+static int kmsg = -1;
+
+static void log_start(void)
+{
+	const char *text = getenv("COMPLAINTS");
+
+	if (!text || regcomp(&complaints, text, REG_EXTENDED | REG_NOSUB))
+		return;
+	kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (kmsg >= 0)
+		lseek(kmsg, 0, SEEK_END);
+}
+
+/* What the kernel has complained of since the last time; false: nothing. */
+static bool log_complains(void)
+{
+	bool bad = false;
+	char line[2048];
+	ssize_t len;
+
+	while (kmsg >= 0) {
+		len = read(kmsg, line, sizeof(line) - 1);
+		if (len < 0 && errno == EPIPE) {
+			ktap_note("some of the kernel's log was lost");
+			continue;
+		}
+		if (len <= 0)
+			break;
+		line[len] = '\0';
+		line[strcspn(line, "\n")] = '\0';
+		if (!bad && regexec(&complaints, line, 0, NULL, 0))
+			continue;
+		if (!bad)
+			ktap_note("the kernel complained:");
+		bad = true;
+		ktap_note("  %s", strchr(line, ';') ? strchr(line, ';') + 1 : line);
+	}
+	return bad;
+}
+
+/* ---- Results ---------------------------------------------------------------------------- */
+
+static void json_field(const char *key, const char *text)
+{
+	fprintf(out, "\"%s\":", key);
+	json_text(out, text, strlen(text));
+}
+
+static void print_name(void)
+{
+	fputs("cell: {\"table\":\"matrix\",", out);
+	json_field("row", cell.row->name);
+	putc(',', out);
+	json_field("column", cell.column->name);
+	putc(',', out);
+	json_field("mode", dmirage_mode_str(cell.mode));
+	putc(',', out);
+	json_field("access", cell.write ? "write" : "read");
+}
+
+/* Of the lines "# …" those that are of a report, or those that are not. */
+static void print_lines(const char *text, bool reports)
+{
+	static const char begin[] = "# report begins", more[] = "# report: ";
+	const char *comma = "", *next;
+	bool open = false;
+
+	for (; *text; text = next) {
+		size_t len = strcspn(text, "\n");
+		bool is_begin = !strncmp(text, begin, sizeof(begin) - 1);
+		bool is_more = !strncmp(text, more, sizeof(more) - 1);
+
+		next = text + len + (text[len] == '\n');
+		if (!reports && !is_begin && !is_more) {
+			fputs(comma, out);
+			json_text(out, text + 2 * !strncmp(text, "# ", 2),
+				  len - 2 * !strncmp(text, "# ", 2));
+			comma = ",";
+		} else if (reports && is_begin) {
+			/* A string of several lines, made of pieces. */
+			fprintf(out, "%s%s\"", open ? "\"" : "", comma);
+			comma = ",";
+			open = true;
+		} else if (reports && is_more && open) {
+			json_piece(out, text + sizeof(more) - 1, len - (sizeof(more) - 1));
+			fputs("\\n", out);
+		}
+	}
+	if (open)
+		putc('"', out);
+}
+
+static void print_na(const char *why)
+{
+	print_name();
+	fputs(",\"result\":\"na\",", out);
+	json_field("why", why);
+	fputs("}\n", out);
+	totals.na++;
+}
+
+static void print_result(enum ktap_verdict verdict, const char *why, u64 ms, const char *text)
+{
+	const struct known *known = known_find(&cell);
+	const char *result = "pass";
+
+	if (verdict == KTAP_SKIP) {
+		print_na(why);
+		return;
+	}
+	why = "";
+	if (verdict == KTAP_PASS && known) {
+		result = "fail";
+		why = "it passes, and is on the list of those that fail by the kernel's own doing";
+		totals.failed++;
+	} else if (verdict == KTAP_PASS) {
+		totals.passed++;
+	} else if (known) {
+		result = "known";
+		why = known->why;
+		totals.known++;
+	} else {
+		result = "fail";
+		totals.failed++;
+	}
+	print_name();
+	putc(',', out);
+	json_field("result", result);
+	putc(',', out);
+	json_field("why", why);
+	putc(',', out);
+	json_field("link", known ? known->link : "");
+	fprintf(out, ",\"ms\":%llu,\"log\":[", ms);
+	print_lines(text, false);
+	fputs("],\"reports\":[", out);
+	print_lines(text, true);
+	fputs("]}\n", out);
+}
+
+/* ---- Running ------------------------------------------------------------------------------ */
+
+static void run(int arg)
+{
+	(void)arg;
+	cell_run(&cell);
+}
+
+static char *text_said(void)
+{
+	static char text[TEXT_MAX];
+	ssize_t len = pread(said, text, sizeof(text) - 1, 0);
+
+	text[len > 0 ? len : 0] = '\0';
+	return text;
+}
+
+static void run_cell(void)
+{
+	const char *no = cell_why_not(cell.row, (enum column_id)(cell.column - columns), cell.mode);
+	char name[NAME_MAX_LEN];
+	const struct ktap_test test = {
+		.name = name,
+		.run = run,
+		.limit = cell.row->limit ?: CELL_LIMIT,
+	};
+	enum ktap_verdict verdict;
+	const char *why;
+	u64 began;
+
+	if (no) {
+		print_na(no);
+		return;
+	}
+	name_of(name, &cell);
+	fprintf(out, "at: %s\n", name);
+	fflush(out);
+	ASSERT_SYS(ftruncate(said, 0));
+	lseek(said, 0, SEEK_SET);
+	began = now_ms();
+	verdict = ktap_run(&test, &why);
+	settings_back();
+	if (log_complains())
+		verdict = KTAP_FAIL;
+	fflush(stdout);
+	print_result(verdict, why, now_ms() - began, text_said());
+	fflush(out);
+}
+
+static unsigned int cells;
+
+static void count_cell(void)
+{
+	cells++;
+}
+
+static void list_cell(void)
+{
+	const char *no = cell_why_not(cell.row, (enum column_id)(cell.column - columns), cell.mode);
+	char name[NAME_MAX_LEN];
+
+	name_of(name, &cell);
+	fprintf(out, "%s%s%s\n", name, no ? " # " : "", no ?: "");
+}
+
+static void print_head(void)
+{
+	const char *comma = "";
+	const struct row *row;
+	struct utsname uts;
+	unsigned int g, i;
+
+	ASSERT_SYS(uname(&uts));
+	fputs("matrix: {", out);
+	json_field("kernel", uts.release);
+	fputs(",\"rows\":[", out);
+	for (g = 0; g < ARRAY_SIZE(row_groups); g++) {
+		for (row = row_groups[g].rows; row->name; row++) {
+			fprintf(out, "%s{", comma);
+			json_field("name", row->name);
+			putc(',', out);
+			json_field("group", row_groups[g].name);
+			putc(',', out);
+			json_field("what", row->what);
+			putc('}', out);
+			comma = ",";
+		}
+	}
+	fputs("],\"columns\":[", out);
+	for (i = 0; i < COLUMNS; i++) {
+		fputs(i ? ",{" : "{", out);
+		json_field("name", columns[i].name);
+		putc(',', out);
+		json_field("what", columns[i].what);
+		putc('}', out);
+	}
+	fputs("],\"modes\":[", out);
+	for (i = 0; i < MODES; i++)
+		fprintf(out, "%s\"%s\"", i ? "," : "", dmirage_mode_str(modes[i]));
+	each_cell(count_cell);
+	fprintf(out, "],\"accesses\":[\"read\",\"write\"],\"cells\":%u}\n", cells);
+	fflush(out);
+}
+
+int main(int argc, char **argv)
+{
+	int fd;
+
+	for (argv++; argc > 1 && !strncmp(*argv, "--", 2); argv++, argc--) {
+		options.core |= !strcmp(*argv, "--core");
+		options.list |= !strcmp(*argv, "--list");
+	}
+	options.words = argv;
+	options.n = argc - 1;
+
+	fd = dup(STDOUT_FILENO);
+	said = memfd_create("said", MFD_CLOEXEC);
+	out = fdopen(fd, "w");
+	if (fd < 0 || said < 0 || !out || fcntl(fd, F_SETFD, FD_CLOEXEC) ||
+	    dup2(said, STDOUT_FILENO) < 0) {
+		perror("dmirage-matrix");
+		return 1;
+	}
+	if (options.list) {
+		each_cell(list_cell);
+		return 0;
+	}
+	settings_start();
+	columns_start();
+	settings_keep();
+	log_start();
+	print_head();
+	each_cell(run_cell);
+	columns_stop();
+	fprintf(out, "matrix-end: {\"passed\":%u,\"failed\":%u,\"known\":%u,\"na\":%u}\n",
+		totals.passed, totals.failed, totals.known, totals.na);
+	fflush(out);
+	return totals.failed ? 1 : 0;
+}

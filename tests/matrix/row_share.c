@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "rows.h"
+
+const struct row rows_share[] = {
+	{ 0 }
+};
