@@ -87,7 +87,10 @@ int setting_put(const char *file, const char *value)
 	strcpy(changes->change[n].file, file);
 	strcpy(changes->change[n].old, old);
 	changes->n = n + 1;
-	return put_text(file, value);
+	ret = put_text(file, value);
+	if (ret)
+		changes->n = n;
+	return ret;
 }
 
 void settings_back(void)

@@ -315,7 +315,7 @@ static void look_after(struct cell *c)
 			EXPECT_EQ(p->now, p->frame);
 			break;
 		case PLACE_MOVED:
-			EXPECT(present);
+			EXPECT(present || c->absent);
 			EXPECT_NE(p->now, p->frame);
 			break;
 		case PLACE_DROPPED:
@@ -476,6 +476,9 @@ static void all_write(struct cell *c)
 
 		if (may_read(p))
 			EXPECT_EQ(cpu_read(p->p), p->value);
+		area_frame(p->p, &p->now);
+		if (p->state == PLACE_MOVED)
+			EXPECT_NE(p->now, p->frame);
 		if (may_write(p)) {
 			faults = faults_so_far();
 			cpu_write(p->p, p->value += 0x100);
@@ -660,6 +663,7 @@ void cell_run(struct cell *c)
 
 	c->fd = -1;
 	c->flushes = c->row->flushes;
+	stay_on(0);
 	if (c->row->first)
 		c->row->first(c);
 	area_make(&c->area, (enum column_id)(c->column - columns));

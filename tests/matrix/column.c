@@ -94,9 +94,22 @@ static bool has_flag(const void *addr, unsigned int flag)
 	return kpageflags_of(addr) & 1ull << flag;
 }
 
+void drain_batches(void)
+{
+	unsigned long none = 0;
+
+	/* It does so before it looks for anything to migrate (lru_cache_disable()). */
+	(void)!syscall(SYS_migrate_pages, 0, 8 * sizeof(none), &none, &none);
+}
+
 bool area_is_zero(const void *addr)
 {
 	return has_flag(addr, KPF_ZERO_PAGE);
+}
+
+bool area_is_merged(const void *addr)
+{
+	return has_flag(addr, KPF_KSM);
 }
 
 static const u8 *last_page(const struct area *a)
@@ -252,6 +265,8 @@ static void map_file(struct area *a, int flags)
 		SKIP("no ext4 file system on " DISK);
 	a->fd = open(EXT4_FILE, O_RDWR | O_CLOEXEC);
 	ASSERT_SYS(a->fd);
+	/* New pages, of this node and accounted to this process. */
+	ASSERT_SYS(ftruncate(a->fd, 0));
 	ASSERT_SYS(ftruncate(a->fd, PROBE_2M));
 	for (at = 0; at < PROBE_2M; at += PROBE_4K)
 		ASSERT_EQ(pwrite(a->fd, &a->value, 8, (off_t)at), 8);
@@ -461,7 +476,7 @@ static bool all_merged(const struct area *a)
 	size_t at;
 
 	for (at = 0; at < a->len; at += PROBE_4K) {
-		if (!has_flag(a->addr + at, KPF_KSM))
+		if (!area_is_merged(a->addr + at))
 			return false;
 	}
 	return true;
@@ -507,6 +522,7 @@ static void swap_out(struct area *a)
 	size_t at;
 
 	do {
+		drain_batches();
 		ASSERT_SYS(madvise(a->addr, a->len, MADV_PAGEOUT));
 		for (at = 0; at < a->len && area_is_swapped(a->addr + at); at += PROBE_4K)
 			;

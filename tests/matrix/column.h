@@ -127,8 +127,17 @@ bool area_frame(const void *addr, u64 *frame);
 /* Is it the zero page, small or huge? */
 bool area_is_zero(const void *addr);
 
+/* Has KSM merged it with others? */
+bool area_is_merged(const void *addr);
+
 /* Is the page swapped out (/proc/self/pagemap)? */
 bool area_is_swapped(const void *addr);
+
+/*
+ * A page that a processor has just made, or used, may wait in a batch of that
+ * processor's for its place among those that can be reclaimed.  None does so any more.
+ */
+void drain_batches(void);
 
 /* For the program, before the first cell: what columns need of the machine. */
 void columns_start(void);

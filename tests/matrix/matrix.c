@@ -5,7 +5,8 @@
  *
  *	dmirage-matrix [--core] [--list] [TEXT…]
  *
- * TEXT is part of "/row/column/mode/access/"; with several, all must be.  Prints a line
+ * TEXT is part of "/group/row/column/mode/access/", or several with "+" between, of which
+ * one is; with several TEXTs, all must be.  Prints a line
  * of JSON for each cell, see docs/testing.md.  Exit status: 0 if no cell failed.
  */
 #define _GNU_SOURCE
@@ -59,17 +60,44 @@ static void name_of(char *name, const struct cell *c)
 		 dmirage_mode_str(c->mode), c->write ? "write" : "read");
 }
 
+static const char *group_of(const struct row *row)
+{
+	const struct row *r;
+	unsigned int g;
+
+	for (g = 0; g < ARRAY_SIZE(row_groups); g++) {
+		for (r = row_groups[g].rows; r->name; r++) {
+			if (r == row)
+				return row_groups[g].name;
+		}
+	}
+	return "";
+}
+
+/* One of several, with "+" between, is part of @all. */
+static bool has_part(const char *all, const char *words)
+{
+	size_t len;
+
+	for (; *words; words += len + (words[len] == '+')) {
+		len = strcspn(words, "+");
+		if (memmem(all, strlen(all), words, len))
+			return true;
+	}
+	return false;
+}
+
 static bool is_wanted(const struct cell *c)
 {
-	char name[NAME_MAX_LEN], all[NAME_MAX_LEN + 2];
+	char name[NAME_MAX_LEN], all[2 * NAME_MAX_LEN];
 	int i;
 
 	if (options.core && !(c->row->core & 1u << (c->column - columns)))
 		return false;
 	name_of(name, c);
-	snprintf(all, sizeof(all), "/%s/", name);
+	snprintf(all, sizeof(all), "/%s/%s/", group_of(c->row), name);
 	for (i = 0; i < options.n; i++) {
-		if (!strstr(all, options.words[i]))
+		if (!has_part(all, options.words[i]))
 			return false;
 	}
 	return true;

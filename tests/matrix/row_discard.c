@@ -1,6 +1,388 @@
 // SPDX-License-Identifier: GPL-2.0
+/* Rows: pages that are thrown away, put aside, or meant to be soon. */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "group.h"
 #include "rows.h"
+#include "watched.h"
+
+#ifndef MADV_COLD
+#define MADV_COLD 20
+#endif
+#ifndef MADV_PAGEOUT
+#define MADV_PAGEOUT 21
+#endif
+#ifndef MADV_DONTNEED_LOCKED
+#define MADV_DONTNEED_LOCKED 24
+#endif
+
+#define RECLAIM_MS 4000
+
+#define NOT_HUGETLB                                                \
+	{                                                          \
+		HUGETLB_COLUMNS, "hugetlb memory is not reclaimed" \
+	}
+#define NOT_ZERO                                                               \
+	{                                                                      \
+		ZERO_COLUMNS, "the zero page is nobody's, and stays where it is" \
+	}
+#define SWAPPABLE (ANON_COLUMNS | SHMEM_COLUMNS)
+
+static void advise(struct cell *c, size_t at, size_t len, int advice)
+{
+	if (!madvise(c->area.addr + at, len, advice))
+		return;
+	if (errno == EINVAL && cell_is(c, HUGETLB_COLUMNS) && kernel_version() < 518)
+		SKIP("the kernel does so with hugetlb memory since 5.18");
+	ASSERT_SYS(-1);
+}
+
+/* What a mapping has when its page is thrown away: the file's, or nothing. */
+static void dropped(struct cell *c, size_t at, size_t len)
+{
+	if (cell_is(c, PRIVATE_COLUMNS))
+		cell_part_replaced(c, at, len, c->area.backing);
+	else
+		cell_part(c, at, len, PLACE_DROPPED);
+}
+
+/* ---- Thrown away ------------------------------------------------------------------- */
+
+static void act_dontneed(struct cell *c)
+{
+	advise(c, 0, c->area.len, MADV_DONTNEED);
+	dropped(c, 0, c->area.len);
+}
+
+static void act_dontneed_part(struct cell *c)
+{
+	struct part part = cell_a_part(c);
+
+	advise(c, part.at, part.len, MADV_DONTNEED);
+	dropped(c, part.at, part.len);
+	cell_rest_split(c);
+	if (c->column->flags & COLUMN_HUGE)
+		c->flushes = FLUSHES_SOME;
+}
+
+static void before_locked(struct cell *c)
+{
+	ASSERT_SYS(mlock(c->area.addr, c->area.len));
+	/* Which makes pages of one's own of the zero page and of a file's. */
+	c->column->is_right(&c->area);
+}
+
+static void act_dontneed_locked(struct cell *c)
+{
+	EXPECT_ERRNO(madvise(c->area.addr, c->area.len, MADV_DONTNEED), EINVAL);
+	advise(c, 0, c->area.len, MADV_DONTNEED_LOCKED);
+	dropped(c, 0, c->area.len);
+}
+
+/* They stay until memory is short, and are lost then, unless somebody writes. */
+static void act_free(struct cell *c)
+{
+	advise(c, 0, c->area.len, MADV_FREE);
+	/* There was nothing that could stay. */
+	if (c->column->flags & COLUMN_NOTHING_HELD)
+		cell_all_backing(c);
+}
+
+static bool all_gone(struct cell *c)
+{
+	unsigned int i;
+	u64 frame;
+
+	for (i = 0; i < PLACES; i++) {
+		if (area_frame(c->place[i].p, &frame))
+			return false;
+	}
+	return true;
+}
+
+static bool paged_out(struct cell *c)
+{
+	drain_batches();
+	advise(c, 0, c->area.len, MADV_PAGEOUT);
+	return all_gone(c);
+}
+
+static void act_free_reclaim(struct cell *c)
+{
+	advise(c, 0, c->area.len, MADV_FREE);
+	if (is_pinned(c)) {
+		paged_out(c);
+		return;
+	}
+	ASSERT(cell_wait(c, paged_out, RECLAIM_MS));
+	cell_all_backing(c);
+}
+
+/* ---- Put aside ------------------------------------------------------------------------ */
+
+/* A pin keeps an anonymous page in its place, and a file's page in its file. */
+static enum place_state put_aside(const struct cell *c)
+{
+	if (!is_pinned(c))
+		return PLACE_DROPPED;
+	return cell_is(c, ANON_COLUMNS) ? PLACE_SAME : PLACE_KEPT;
+}
+
+static void act_pageout(struct cell *c)
+{
+	if (cell_is(c, OF(FILE)))
+		ASSERT_SYS(fsync(c->area.fd));
+	if (is_pinned(c))
+		paged_out(c);
+	else
+		ASSERT(cell_wait(c, paged_out, RECLAIM_MS));
+	cell_all(c, put_aside(c));
+}
+
+/* Memory that is accounted to a group of the cell's own. */
+static void first_own_group(struct cell *c)
+{
+	(void)c;
+	group_enter("memory");
+}
+
+static bool reclaimed(struct cell *c)
+{
+	drain_batches();
+	/* EAGAIN: less than that has gone. */
+	group_put("memory.reclaim", "8M");
+	return all_gone(c);
+}
+
+static void act_reclaim(struct cell *c)
+{
+	if (cell_is(c, OF(FILE)))
+		ASSERT_SYS(fsync(c->area.fd));
+	if (is_pinned(c))
+		reclaimed(c);
+	else
+		ASSERT(cell_wait(c, reclaimed, RECLAIM_MS));
+	cell_all(c, put_aside(c));
+}
+
+/* ---- Only meant --------------------------------------------------------------------------- */
+
+static void act_cold(struct cell *c)
+{
+	advise(c, 0, c->area.len, MADV_COLD);
+}
+
+/* Of a huge page that is cold in a part the rest is to stay, so it is split. */
+static void act_cold_part(struct cell *c)
+{
+	advise(c, PART, PROBE_4K, MADV_COLD);
+	if (is_pinned(c))
+		cell_all(c, PLACE_SAME);
+	else
+		cell_rest_split(c);
+}
+
+/* ---- Holes in files ------------------------------------------------------------------------- */
+
+/* A huge page that is pinned cannot be split for a hole: it is zeroed in its place. */
+static void zeroed(struct cell *c, size_t at, size_t len)
+{
+	unsigned int i;
+
+	cell_all(c, PLACE_KEPT);
+	for (i = 0; i < PLACES; i++) {
+		if (c->place[i].p >= c->area.addr + at && c->place[i].p < c->area.addr + at + len)
+			cell_value(c, i, 0);
+	}
+}
+
+/* The file has nothing there any more; nor has who maps it and did not write. */
+static void hole(struct cell *c, size_t at, size_t len)
+{
+	if (is_pinned(c) && cell_is(c, OF(SHMEM_THP)) && len < c->area.len) {
+		zeroed(c, at, len);
+		return;
+	}
+	cell_part_replaced(c, at, len, 0);
+	cell_rest_split(c);
+	if (c->column->flags & COLUMN_HUGE)
+		c->flushes = FLUSHES_SOME;
+}
+
+static void act_remove(struct cell *c)
+{
+	ASSERT_SYS(madvise(c->area.addr, c->area.len, MADV_REMOVE));
+	hole(c, 0, c->area.len);
+}
+
+static void punch(struct cell *c, size_t at, size_t len)
+{
+	ASSERT_SYS(fallocate(c->area.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)at,
+			     (off_t)len));
+	hole(c, at, len);
+}
+
+static void act_punch(struct cell *c)
+{
+	punch(c, 0, c->area.len);
+}
+
+static void act_punch_part(struct cell *c)
+{
+	struct part part = cell_a_part(c);
+
+	punch(c, part.at, part.len);
+}
+
+static void act_truncate(struct cell *c)
+{
+	size_t half = c->area.len / 2;
+
+	if (half % c->column->unit && cell_is(c, HUGETLB_COLUMNS))
+		half = 0;
+	ASSERT_SYS(ftruncate(c->area.fd, (off_t)half));
+	if (is_pinned(c) && cell_is(c, OF(SHMEM_THP))) {
+		zeroed(c, half, c->area.len - half);
+		return;
+	}
+	cell_part(c, half, c->area.len - half, PLACE_GONE);
+	cell_rest_split(c);
+	if (c->column->flags & COLUMN_HUGE)
+		c->flushes = FLUSHES_SOME;
+}
+
+#define WITH_FILE                                                                  \
+	(SHMEM_COLUMNS | FILE_COLUMNS | OF(HUGETLB_SHARED) | OF(HUGETLB_PMD) | OF(HUGETLB_1G))
+#define NO_FILE "there is no file behind it"
 
 const struct row rows_discard[] = {
+	{
+		.name = "dontneed",
+		.what = "madvise(MADV_DONTNEED)",
+		.columns = ALL_COLUMNS,
+		.flushes = FLUSHES_ONE,
+		.act = act_dontneed,
+	},
+	{
+		.name = "dontneed-part",
+		.what = "madvise(MADV_DONTNEED) of one page in it",
+		.columns = ALL_COLUMNS & ~(OF(HUGETLB) | OF(HUGETLB_SHARED) | OF(HUGETLB_1G)),
+		.else_why = "hugetlb memory goes by whole huge pages",
+		.flushes = FLUSHES_ONE,
+		.act = act_dontneed_part,
+	},
+	{
+		.name = "dontneed-locked",
+		.what = "madvise(MADV_DONTNEED_LOCKED) of memory that is locked",
+		.columns = ANON_COLUMNS | SHMEM_COLUMNS | OF(FILE),
+		.since = 518,
+		.not = {
+			{ HUGETLB_COLUMNS, "hugetlb memory is not locked" },
+			{ OF(SWAPPED), "what is locked is not swapped out" },
+		},
+		.else_why = "mlock() makes a page of the process's own of it",
+		.flushes = FLUSHES_ONE,
+		.before = before_locked,
+		.act = act_dontneed_locked,
+	},
+	{
+		.name = "free",
+		.what = "madvise(MADV_FREE): may go when memory is short",
+		.columns = ANON_COLUMNS | ZERO_COLUMNS | OF(KSM) | OF(SWAPPED),
+		.else_why = "only for anonymous memory",
+		.flushes = FLUSHES_ONE,
+		.act = act_free,
+	},
+	{
+		.name = "free-reclaim",
+		.what = "madvise(MADV_FREE), and then memory is short",
+		.columns = ANON_COLUMNS,
+		.not = { NOT_ZERO, { OF(KSM), "a merged page is not freed so" },
+			 { OF(SWAPPED), "what is swapped out is freed at once" } },
+		.else_why = "only for anonymous memory",
+		.flushes = FLUSHES_ONE,
+		.act = act_free_reclaim,
+	},
+	{
+		.name = "pageout",
+		.what = "madvise(MADV_PAGEOUT)",
+		.columns = SWAPPABLE | FILE_COLUMNS,
+		.not = { NOT_HUGETLB, NOT_ZERO,
+			 { OF(KSM), "what several map is left alone" },
+			 { OF(SWAPPED), "it is out already" } },
+		.flushes = FLUSHES_SOME,
+		.act = act_pageout,
+	},
+	{
+		.name = "reclaim",
+		.what = "reclaim of a control group's memory (memory.reclaim)",
+		.columns = SWAPPABLE | FILE_COLUMNS,
+		.since = 519,
+		.not = { NOT_HUGETLB, NOT_ZERO,
+			 { OF(KSM), "merged pages are not accounted to a group" },
+			 { OF(SWAPPED), "it is out already" } },
+		.flushes = FLUSHES_SOME,
+		.first = first_own_group,
+		.act = act_reclaim,
+	},
+	{
+		.name = "cold",
+		.what = "madvise(MADV_COLD)",
+		.columns = ALL_COLUMNS & ~HUGETLB_COLUMNS,
+		.not = { NOT_HUGETLB },
+		.flushes = FLUSHES_NONE,
+		.act = act_cold,
+	},
+	{
+		.name = "cold-part",
+		.what = "madvise(MADV_COLD) of one page of a huge one, which is split",
+		.columns = OF(THP) | OF(SHMEM_THP) | OF(MTHP),
+		.not = { NOT_HUGETLB },
+		.else_why = "there is no huge page to be split",
+		.flushes = FLUSHES_ANY,
+		.act = act_cold_part,
+	},
+	{
+		.name = "remove",
+		.what = "madvise(MADV_REMOVE): a hole in the file behind it",
+		.columns = WITH_FILE & ~OF(FILE_PRIVATE),
+		.not = { { OF(FILE_PRIVATE), "only for shared mappings" } },
+		.else_why = NO_FILE,
+		.flushes = FLUSHES_ONE,
+		.act = act_remove,
+	},
+	{
+		.name = "punch-hole",
+		.what = "fallocate(FALLOC_FL_PUNCH_HOLE) of all of it",
+		.columns = WITH_FILE,
+		.else_why = NO_FILE,
+		.flushes = FLUSHES_ONE,
+		.act = act_punch,
+	},
+	{
+		.name = "punch-hole-part",
+		.what = "fallocate(FALLOC_FL_PUNCH_HOLE) of one page in it",
+		.columns = WITH_FILE & ~(OF(HUGETLB_SHARED) | OF(HUGETLB_1G)),
+		.not = { { OF(HUGETLB_SHARED) | OF(HUGETLB_1G),
+			   "hugetlb memory goes by whole huge pages" } },
+		.else_why = NO_FILE,
+		.flushes = FLUSHES_ONE,
+		.act = act_punch_part,
+	},
+	{
+		.name = "truncate",
+		.what = "ftruncate() to half, or to nothing if it is one page",
+		.columns = WITH_FILE,
+		.else_why = NO_FILE,
+		.flushes = FLUSHES_ONE,
+		.act = act_truncate,
+	},
 	{ 0 }
 };

@@ -1,6 +1,141 @@
 // SPDX-License-Identifier: GPL-2.0
+/* Rows: small pages become a huge one, and the other way round. */
+#define _GNU_SOURCE
+#include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include "rows.h"
+#include "settings.h"
+
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
+
+#define KHUGEPAGED    "/sys/kernel/mm/transparent_hugepage/khugepaged/"
+#define KHUGEPAGED_MS 6000
+
+#define SMALL (OF(4K) | OF(ZERO) | OF(SHMEM) | OF(MEMFD) | OF(SWAPPED))
+#define NOT_SMALL                                                                           \
+	{ OF(THP) | OF(SHMEM_THP) | OF(HUGE_ZERO), "it is a huge page already" },           \
+		{ HUGETLB_COLUMNS, "hugetlb memory has no other pages" },                   \
+		{ OF(MTHP) | OF(KSM), "there are no 2 MiB of it" },                         \
+		{ FILE_COLUMNS, "this kernel makes no huge pages of files of a disk" }
+
+/* ---- Made large --------------------------------------------------------------------- */
+
+static bool is_huge(struct cell *c)
+{
+	return probe_smaps_kb(c->area.addr, "AnonHugePages") == 2048;
+}
+
+/* Anonymous memory has the huge page at once, a file has it, and maps it later. */
+static void collapsed(struct cell *c)
+{
+	bool file = cell_is(c, SHMEM_COLUMNS);
+
+	cell_all(c, is_pinned(c) ? PLACE_KEPT : file ? PLACE_RENEWED : PLACE_MOVED);
+	/* Of a file each page is unmapped by itself, and then the table is taken away. */
+	c->flushes = file ? FLUSHES_SOME : FLUSHES_ONE;
+}
+
+static void act_collapse(struct cell *c)
+{
+	ASSERT_SYS(madvise(c->area.addr, c->area.len, MADV_HUGEPAGE));
+	drain_batches();
+	if (is_pinned(c)) {
+		EXPECT(madvise(c->area.addr, c->area.len, MADV_COLLAPSE));
+	} else {
+		ASSERT_SYS(madvise(c->area.addr, c->area.len, MADV_COLLAPSE));
+		if (!cell_is(c, SHMEM_COLUMNS))
+			EXPECT(is_huge(c));
+	}
+	collapsed(c);
+}
+
+static void act_khugepaged(struct cell *c)
+{
+	drain_batches();
+	ASSERT_SYS(madvise(c->area.addr, c->area.len, MADV_HUGEPAGE));
+	ASSERT_EQ(setting_put(KHUGEPAGED "pages_to_scan", "100000"), 0);
+	ASSERT_EQ(setting_put(KHUGEPAGED "alloc_sleep_millisecs", "1"), 0);
+	ASSERT_EQ(setting_put(KHUGEPAGED "scan_sleep_millisecs", "1"), 0);
+	if (is_pinned(c))
+		EXPECT(!cell_wait(c, cell_frames_changed, 300));
+	else
+		ASSERT(cell_wait(c, cell_frames_changed, KHUGEPAGED_MS));
+	collapsed(c);
+}
+
+/* ---- Made small ------------------------------------------------------------------------ */
+
+static void act_split(struct cell *c)
+{
+	char text[96];
+
+	snprintf(text, sizeof(text), "%d,%p,%p,0", getpid(), c->area.addr,
+		 c->area.addr + c->area.len);
+	if (put_text("/sys/kernel/debug/split_huge_pages", text))
+		SKIP("this kernel does not split huge pages on demand");
+	if (is_pinned(c)) {
+		cell_all(c, PLACE_KEPT);
+		return;
+	}
+	cell_all(c, PLACE_SAME);
+	cell_rest_split(c);
+	EXPECT(!is_huge(c));
+}
+
+/* One page of it is not inherited by children, so there are three mappings now. */
+static void act_cut(struct cell *c)
+{
+	struct part part = cell_a_part(c);
+
+	ASSERT_SYS(madvise(c->area.addr + part.at, part.len, MADV_DONTFORK));
+	cell_rest_split(c);
+	if (!(c->column->flags & COLUMN_HUGE))
+		c->flushes = FLUSHES_NONE;
+	if (cell_is(c, OF(THP)))
+		EXPECT(!is_huge(c));
+}
 
 const struct row rows_huge[] = {
+	{
+		.name = "collapse",
+		.what = "madvise(MADV_COLLAPSE): one huge page of many small ones",
+		.columns = SMALL,
+		.since = 601,
+		.not = { NOT_SMALL },
+		.flushes = FLUSHES_SOME,
+		.act = act_collapse,
+	},
+	{
+		.name = "khugepaged",
+		.what = "khugepaged makes one huge page of many small ones",
+		.columns = OF(4K) | OF(SHMEM) | OF(MEMFD),
+		.not = { NOT_SMALL },
+		.else_why = "khugepaged leaves what is mostly not there as it is",
+		.flushes = FLUSHES_SOME,
+		.act = act_khugepaged,
+	},
+	{
+		.name = "split-huge",
+		.what = "a huge page is split (debugfs split_huge_pages)",
+		.columns = OF(THP) | OF(SHMEM_THP) | OF(MTHP),
+		.since = 518,
+		.not = { { HUGETLB_COLUMNS, "hugetlb pages are not split" },
+			 { OF(HUGE_ZERO), "the huge zero page is not split, only its entry" } },
+		.else_why = "there is no huge page to be split",
+		.flushes = FLUSHES_SOME,
+		.act = act_split,
+	},
+	{
+		.name = "cut",
+		.what = "madvise(MADV_DONTFORK) of one page: three mappings of one",
+		.columns = ALL_COLUMNS & ~(OF(HUGETLB) | OF(HUGETLB_SHARED) | OF(HUGETLB_1G)),
+		.else_why = "hugetlb memory is cut between huge pages only",
+		.flushes = FLUSHES_SOME,
+		.act = act_cut,
+	},
 	{ 0 }
 };

@@ -1,6 +1,427 @@
 // SPDX-License-Identifier: GPL-2.0
+/* Rows: pages that get another frame, by migration. */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <linux/mempolicy.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "group.h"
 #include "rows.h"
+#include "settings.h"
+#include "watched.h"
+
+#ifndef MADV_SOFT_OFFLINE
+#define MADV_SOFT_OFFLINE 101
+#endif
+#ifndef MADV_HWPOISON
+#define MADV_HWPOISON 100
+#endif
+
+#define NUMA	     "/sys/kernel/debug/sched/numa_balancing/"
+#define MEMORY	     "/sys/devices/system/memory/"
+#define MOVE_MS	     4000
+#define HINTS_MS     8000
+#define PAGES_AT_ONCE 512
+
+#define NOT_ZERO                                                               \
+	{                                                                      \
+		ZERO_COLUMNS, "the zero page is nobody's, and stays where it is" \
+	}
+#define NOT_OUT                                    \
+	{                                          \
+		OF(SWAPPED), "there is no page"    \
+	}
+#define MOVABLE (ALL_COLUMNS & ~(ZERO_COLUMNS | OF(SWAPPED)))
+
+/* Node 0 or 1, where the area is not. */
+static int other_node(struct cell *c)
+{
+	struct probe_page page;
+
+	ASSERT_PROBE(probe_page(c->area.addr, &page));
+	ASSERT(page.node == 0 || page.node == 1);
+	return 1 - page.node;
+}
+
+/* One event for each page; but the first one is about all of a table that is shared. */
+static void moved(struct cell *c)
+{
+	cell_all(c, cell_migrated(c));
+	c->absent = cell_is(c, OF(HUGETLB_PMD));
+	if (c->absent)
+		c->flushes = FLUSHES_SOME;
+}
+
+/* ---- Asked for --------------------------------------------------------------------------- */
+
+/* The first page of each place's unit, and where they are to go; -EBUSY if they are pinned. */
+static void act_move_pages(struct cell *c)
+{
+	void *page[PAGES_AT_ONCE];
+	int node[PAGES_AT_ONCE], status[PAGES_AT_ONCE], to = other_node(c);
+	size_t step = c->column->unit, n = 0, at;
+
+	for (at = 0; at < c->area.len && n < PAGES_AT_ONCE; at += step) {
+		u64 frame;
+
+		/* Where there is no page, there is none to be moved. */
+		if (!area_frame(c->area.addr + at, &frame))
+			continue;
+		page[n] = c->area.addr + at;
+		node[n] = to;
+		status[n++] = -1;
+	}
+	(void)!syscall(SYS_move_pages, 0, n, page, node, status, MPOL_MF_MOVE_ALL);
+	for (at = 0; at < n; at++) {
+		if (is_pinned(c))
+			continue;
+		EXPECT_EQ(status[at], to);
+	}
+	moved(c);
+}
+
+static void act_migrate_pages(struct cell *c)
+{
+	int to = other_node(c);
+	unsigned long from_mask = 1ul << (1 - to), to_mask = 1ul << to;
+
+	(void)!syscall(SYS_migrate_pages, 0, 8 * sizeof(from_mask), &from_mask, &to_mask);
+	moved(c);
+}
+
+static void act_mbind(struct cell *c)
+{
+	unsigned long mask = 1ul << other_node(c);
+
+	(void)!syscall(SYS_mbind, c->area.addr, c->area.len, MPOL_BIND, &mask, 8 * sizeof(mask),
+		       MPOL_MF_MOVE_ALL);
+	moved(c);
+}
+
+static void first_cpuset(struct cell *c)
+{
+	(void)c;
+	group_enter("cpuset");
+	ASSERT_EQ(group_put("cpuset.mems", "0-1"), 0);
+}
+
+static void act_cpuset(struct cell *c)
+{
+	ASSERT_EQ(group_put("cpuset.mems", other_node(c) ? "1" : "0"), 0);
+	if (!is_pinned(c))
+		ASSERT(cell_wait(c, cell_frames_changed, MOVE_MS));
+	moved(c);
+}
+
+/* ---- The kernel's own idea ------------------------------------------------------------------ */
+
+/* It moves pages from the bottom of a node up into gaps, so it takes both. */
+#define FILLER_LEN (64 * PROBE_2M)
+
+static u8 *filler;
+
+static u64 lowest_frame_of(const u8 *block)
+{
+	u64 lowest = ~0ull, frame;
+	size_t at;
+
+	for (at = 0; at < PROBE_2M; at += 64 * PROBE_4K) {
+		ASSERT(area_frame(block + at, &frame));
+		if (frame < lowest)
+			lowest = frame;
+	}
+	return lowest;
+}
+
+/*
+ * Small pages all over the node; of these the block that is lowest becomes the area, and
+ * of the others each second page goes.
+ */
+static void before_compact(struct cell *c)
+{
+	unsigned long mask = 1;
+	u8 *best = NULL, *map;
+	u64 lowest = ~0ull;
+	size_t at;
+
+	map = mmap(NULL, FILLER_LEN + PROBE_2M, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	ASSERT(map != MAP_FAILED);
+	filler = (u8 *)(((uintptr_t)map + PROBE_2M - 1) & ~(PROBE_2M - 1));
+	ASSERT_SYS(madvise(filler, FILLER_LEN, MADV_NOHUGEPAGE));
+	ASSERT_SYS(syscall(SYS_mbind, filler, FILLER_LEN, MPOL_BIND, &mask, 8 * sizeof(mask), 0));
+	for (at = 0; at < FILLER_LEN; at += PROBE_4K)
+		cpu_write(filler + at, c->area.value);
+	for (at = 0; at < FILLER_LEN; at += PROBE_2M) {
+		if (lowest_frame_of(filler + at) < lowest) {
+			lowest = lowest_frame_of(filler + at);
+			best = filler + at;
+		}
+	}
+	ASSERT(mremap(best, PROBE_2M, PROBE_2M, MREMAP_MAYMOVE | MREMAP_FIXED, c->area.addr) ==
+	       c->area.addr);
+	c->column->is_right(&c->area);
+	cell_places(c);
+	for (at = 0; at < FILLER_LEN; at += 2 * PROBE_4K) {
+		if (filler + at < best || filler + at >= best + PROBE_2M)
+			ASSERT_SYS(madvise(filler + at, PROBE_4K, MADV_DONTNEED));
+	}
+}
+
+static bool any_changed(struct cell *c)
+{
+	unsigned int i;
+	u64 frame;
+
+	for (i = 0; i < PLACES; i++) {
+		if (area_frame(c->place[i].p, &frame) && frame != c->place[i].frame)
+			return true;
+	}
+	return false;
+}
+
+/* Which ones are moved is the kernel's choice. */
+static void some_moved(struct cell *c)
+{
+	unsigned int n;
+	u64 frame;
+
+	for (n = 0; n < PLACES; n++) {
+		area_frame(c->place[n].p, &frame);
+		if (frame != c->place[n].frame && !is_pinned(c))
+			c->place[n].state = PLACE_MOVED;
+	}
+}
+
+static void act_compact(struct cell *c)
+{
+	ASSERT_EQ(put_text("/sys/devices/system/node/node0/compact", "1"), 0);
+	if (!is_pinned(c))
+		EXPECT(any_changed(c));
+	some_moved(c);
+}
+
+static u64 block_size(void)
+{
+	char text[64];
+
+	if (file_text(MEMORY "block_size_bytes", text, sizeof(text)) <= 0)
+		SKIP("memory cannot be taken offline on this kernel");
+	return strtoull(text, NULL, 16);
+}
+
+static char blocks[PLACES + 1][64];
+
+/* The block of memory that the frame is in goes offline, with all that is in it. */
+static void offline(u64 frame, unsigned int i)
+{
+	u64 end = now_ms() + MOVE_MS * ktap_scale();
+	int err;
+
+	snprintf(blocks[i], sizeof(blocks[i]), MEMORY "memory%llu/state", frame / block_size());
+	do {
+		err = setting_put(blocks[i], "offline");
+	} while ((err == EBUSY || err == EAGAIN) && now_ms() < end);
+	if (err == EINVAL || err == ENOENT || err == EACCES)
+		SKIP("the page is not in memory that can be taken offline");
+	ASSERT_EQ(err, 0);
+}
+
+static void act_offline(struct cell *c)
+{
+	unsigned int i;
+	u64 frame;
+
+	for (i = 0; i < PLACES; i++) {
+		ASSERT(area_frame(c->place[i].p, &frame));
+		if (frame == c->place[i].frame)
+			offline(frame, i);
+	}
+	moved(c);
+}
+
+/* The scheduler's: the process runs on the other node, and its memory is to follow. */
+static void before_hints(struct cell *c)
+{
+	(void)c;
+	stay_on(1);
+	setting_put("/proc/sys/kernel/numa_balancing", "1");
+	setting_put(NUMA "scan_delay_ms", "1");
+	setting_put(NUMA "scan_period_min_ms", "1");
+	setting_put(NUMA "scan_period_max_ms", "10");
+	setting_put(NUMA "hot_threshold_ms", "1");
+}
+
+static bool used_and_moved(struct cell *c)
+{
+	volatile unsigned int work;
+	size_t at;
+
+	for (at = 0; at < c->area.len; at += c->column->unit)
+		(void)cpu_read(c->area.addr + at);
+	for (work = 0; work < 100000; work++)
+		;
+	return any_changed(c);
+}
+
+static void act_hints(struct cell *c)
+{
+	/* It is asked only what a process accesses, so it must do so. */
+	if (is_pinned(c)) {
+		cell_wait(c, used_and_moved, 500);
+		return;
+	}
+	ASSERT(cell_wait(c, used_and_moved, HINTS_MS));
+	ASSERT_EQ(put_text("/proc/sys/kernel/numa_balancing", "0"), 0);
+	some_moved(c);
+}
+
+/* ---- Bad memory --------------------------------------------------------------------------------- */
+
+/* What is wrong with the memory that a place is in, for the kernel. */
+static struct part poisoned_part(const struct cell *c)
+{
+	if (cell_is(c, HUGETLB_COLUMNS))
+		return (struct part){ 0, c->column->unit };
+	return (struct part){ PART, PROBE_4K };
+}
+
+static void act_soft_offline(struct cell *c)
+{
+	struct part part = poisoned_part(c);
+	int ret = madvise(c->area.addr + PART, PROBE_4K, MADV_SOFT_OFFLINE);
+
+	if (ret && errno == EINVAL)
+		SKIP("the kernel cannot be told of bad memory");
+	if (is_pinned(c)) {
+		EXPECT(ret);
+		return;
+	}
+	ASSERT_SYS(ret);
+	cell_part(c, part.at, part.len,
+		  cell_is(c, FILE_COLUMNS | OF(SHMEM_THP)) ? PLACE_RENEWED : PLACE_MOVED);
+	cell_rest_split(c);
+	c->absent = cell_is(c, OF(HUGETLB_PMD));
+}
+
+/* The kernel tells a process that data of its is lost, before it uses it. */
+static void data_lost(int sig)
+{
+	(void)sig;
+}
+
+static void act_hwpoison(struct cell *c)
+{
+	const struct sigaction sa = { .sa_handler = data_lost };
+	struct part part = poisoned_part(c);
+
+	ASSERT_SYS(sigaction(SIGBUS, &sa, NULL));
+	if (cell_is(c, OF(FILE)))
+		ASSERT_SYS(fsync(c->area.fd));
+	if (madvise(c->area.addr + PART, PROBE_4K, MADV_HWPOISON)) {
+		if (errno == EINVAL)
+			SKIP("the kernel cannot be told of bad memory");
+		ASSERT_SYS(-1);
+	}
+	/* What is on the disk, too, is read again; the rest is lost. */
+	cell_part(c, part.at, part.len, cell_is(c, FILE_COLUMNS) ? PLACE_RENEWED : PLACE_GONE);
+	cell_rest_split(c);
+}
 
 const struct row rows_move[] = {
+	{
+		.name = "move-pages",
+		.what = "move_pages() to the other node",
+		.columns = MOVABLE,
+		.not = { NOT_ZERO, NOT_OUT },
+		.flushes = FLUSHES_UNITS,
+		.act = act_move_pages,
+	},
+	{
+		.name = "migrate-pages",
+		.what = "migrate_pages(): all of the process's, to the other node",
+		.columns = MOVABLE,
+		.not = { NOT_ZERO, NOT_OUT },
+		.flushes = FLUSHES_UNITS,
+		.act = act_migrate_pages,
+	},
+	{
+		.name = "mbind",
+		.what = "mbind(MPOL_MF_MOVE_ALL) to the other node",
+		.columns = MOVABLE,
+		.not = { NOT_ZERO, NOT_OUT },
+		.flushes = FLUSHES_UNITS,
+		.act = act_mbind,
+	},
+	{
+		.name = "cpuset",
+		.what = "cpuset.mems of the process's control group, to the other node",
+		.columns = MOVABLE,
+		.not = { NOT_ZERO, NOT_OUT },
+		.flushes = FLUSHES_UNITS,
+		.first = first_cpuset,
+		.act = act_cpuset,
+	},
+	{
+		.name = "compact",
+		.what = "compaction of a node whose memory has gaps",
+		.columns = OF(4K),
+		.else_why = "which pages it moves is the kernel's choice; here it is forced for small "
+			    "anonymous ones",
+		.flushes = FLUSHES_UNITS,
+		.before = before_compact,
+		.act = act_compact,
+	},
+	{
+		.name = "offline",
+		.what = "the block of memory that it is in is taken offline",
+		.columns = MOVABLE & ~OF(HUGETLB_1G),
+		.modes = 1 << DMIRAGE_MODE_PINNED,
+		.no_mode = "memory that can be taken offline is not pinned for long",
+		.not = { NOT_ZERO,
+			 NOT_OUT,
+			 { OF(HUGETLB_1G), "a 1 GiB page is not made in movable memory" } },
+		.flushes = FLUSHES_UNITS,
+		.act = act_offline,
+	},
+	{
+		.name = "numa-hints",
+		.what = "NUMA balancing: memory follows a process to its node",
+		.columns = ANON_COLUMNS,
+		.not = { NOT_ZERO, NOT_OUT },
+		.else_why = "what may be used by several processes is left where it is, or not soon",
+		.flushes = FLUSHES_ANY,
+		.limit = 30,
+		.before = before_hints,
+		.act = act_hints,
+	},
+	{
+		.name = "soft-offline",
+		.what = "madvise(MADV_SOFT_OFFLINE): a page may become bad",
+		.columns = MOVABLE & ~(OF(HUGETLB_1G) | OF(KSM)),
+		.not = { NOT_ZERO,
+			 NOT_OUT,
+			 { OF(HUGETLB_1G), "there are not enough pages of 1 GiB to lose one" },
+			 { OF(KSM), "all that share the page would lose it" } },
+		.flushes = FLUSHES_SOME,
+		.act = act_soft_offline,
+	},
+	{
+		.name = "hwpoison",
+		.what = "madvise(MADV_HWPOISON): a page is bad",
+		.columns = MOVABLE & ~(OF(HUGETLB_1G) | OF(KSM)),
+		.not = { NOT_ZERO,
+			 NOT_OUT,
+			 { OF(HUGETLB_1G), "there are not enough pages of 1 GiB to lose one" },
+			 { OF(KSM), "all that share the page would lose it" } },
+		.flushes = FLUSHES_SOME,
+		.act = act_hwpoison,
+	},
 	{ 0 }
 };
