@@ -7,7 +7,7 @@ const value = id => document.getElementById(id).value;
 
 // What is known of a cell; one that failed has it on the page.
 function told(number) {
-	const [result, name, why, link, ms, log] = data.cells[number];
+	const [result, name, why, ms, log] = data.cells[number];
 	const here = document.getElementById('c' + number);
 	const box = document.createElement('div');
 	if (here) {
@@ -61,11 +61,12 @@ function filter() {
 	const rows = [...grid.querySelectorAll('tbody tr[data-t]')];
 	const of_columns = words.filter(word => heads.some(head => has(head, word)) &&
 		!rows.some(row => has(row, word)));
-	const result = value('result');
-	grid.className = ['grid', result && 'show-' + result].filter(Boolean).join(' ');
+	const result = value('result'), mode = value('mode');
+	const glyph = 'i' + (result && '.' + result) + (mode && '.m' + mode);
+	grid.className = ['grid', mode && 'one', result && 'show-' + result].filter(Boolean).join(' ');
 	for (const row of rows)
 		row.hidden = !words.every(word => of_columns.includes(word) || has(row, word)) ||
-			(result && !row.dataset.r.includes(result));
+			!row.querySelector(glyph);
 	for (const group of grid.querySelectorAll('tr.group')) {
 		let row = group.nextElementSibling;
 		while (row && row.hidden)
@@ -74,8 +75,8 @@ function filter() {
 	}
 	const style = heads.flatMap((head, number) => of_columns.every(word => has(head, word)) ? [] :
 		[`#matrix tr:not(.group) > :nth-child(${number + 2}) { display: none }`]);
-	if (value('mode'))
-		style.push(`#matrix td i:not(.m${value('mode')}) { display: none }`);
+	if (mode)
+		style.push(`#matrix td i:not(.m${mode}) { display: none }`);
 	document.getElementById('columns').textContent = style.join('\n');
 }
 document.getElementById('filter').addEventListener('input', filter);

@@ -56,14 +56,11 @@ class Page:
         return f'<td{kind} data-i="{numbers}" title="{text(chr(10).join(title))}">{glyphs}</td>'
 
     def row(self, name, columns, places, modes, more=""):
-        """A row of a table; the letters of its results are for the filter."""
-        here = [places.get((name, column), []) for column in columns]
-        results = sorted({LETTER[cell.result] for cells in here for cell in cells})
-        cells = "".join(self.grid_cell(name, column, cells, modes)
-                        for column, cells in zip(columns, here))
+        """A row of a table; the filter looks for words in its name and in MORE."""
+        cells = "".join(self.grid_cell(name, column, places.get((name, column), []), modes)
+                        for column in columns)
         words = text(f"{name} {more}".lower())
-        return (f'<tr data-t="{words}" data-r="{"".join(results)}">'
-                f'<th title="{text(more)}">{text(name)}</th>{cells}</tr>')
+        return (f'<tr data-t="{words}"><th title="{text(more)}">{text(name)}</th>{cells}</tr>')
 
     @staticmethod
     def head(columns):
@@ -147,10 +144,10 @@ class Page:
         body = ""
         for site in self.run.sites:
             there = site.get("exists", True)
-            kind = "pass" if site["fired"] else "fail" if there and site.get("reachable", True) \
+            kind = "pass" if site["fired"] else "unseen" if there and site.get("reachable", True) \
                 else "na"
             note = site.get("why") or ("" if site["fired"] else "not seen")
-            body += (f'<tr><td><i class="{LETTER[kind]}">{GLYPH[kind]}</i> '
+            body += (f'<tr><td><i class="{LETTER.get(kind, "")}">{GLYPH[kind]}</i> '
                      f'{text(site["site"])}</td><td>{text(site["event"])}</td>'
                      f'<td class="number">{site["fired"] if there else ""}</td>'
                      f"<td>{text(ranges(site))}</td>"
@@ -174,7 +171,7 @@ class Page:
                 continue
             said = cell.log + [line for report in cell.reports for line in report.splitlines()]
             cells.append([LETTER[cell.result], "/".join(filter(None, (cell.mode, cell.access))),
-                          index(cell.why), 0, cell.ms,
+                          index(cell.why), cell.ms,
                           [index(line) for line in said] if self.logs else []])
         value = json.dumps({"texts": list(texts), "cells": cells}, ensure_ascii=False,
                            separators=(",", ":"))

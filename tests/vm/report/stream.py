@@ -22,6 +22,14 @@ from dataclasses import dataclass, field
 
 LINE = re.compile(r"(matrix|at|cell|sites|matrix-end): (.*)")
 
+NEVER_RAN = "it never ran"
+
+# What a kernel that is about to die says first.
+COMPLAINT = re.compile(r"(BUG: .*|WARNING: .*|Oops: .*|general protection .*|Kernel panic .*)")
+
+# What neither XML nor a terminal takes as text.
+UNSEEN = re.compile("[^\t\n\u0020-\u007e\u00a0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
 # What is shown for several cells is the worst of them.
 RESULTS = ("fail", "known", "pass", "na")
 
@@ -30,6 +38,17 @@ def worst(cells):
     """The worst result of some cells, or None of no cells."""
     results = {cell.result for cell in cells}
     return next((result for result in RESULTS if result in results), None)
+
+
+def clean(value):
+    """A value of JSON with only such text as can be shown."""
+    if isinstance(value, str):
+        return UNSEEN.sub("?", value)
+    if isinstance(value, list):
+        return [clean(item) for item in value]
+    if isinstance(value, dict):
+        return {key: clean(item) for key, item in value.items()}
+    return value
 
 
 @dataclass
@@ -50,7 +69,8 @@ class Cell:
 
     @property
     def name(self):
-        return "/".join(part for part in (self.row, self.column, self.mode, self.access) if part)
+        parts = [self.row, self.column, self.mode, self.access]
+        return "/".join(part for part in parts[self.table == "run":] if part)
 
 
 class Run:
@@ -79,16 +99,18 @@ class Run:
             match = LINE.fullmatch(line)
             if not match:
                 if line and not line.startswith("guest-exit: "):
-                    self.said = self.said[-19:] + [line]
+                    self.said = self.said[-19:] + [clean(line)]
                 continue
             word, rest = match.groups()
             if word == "at":
                 self.at = (rest.split("/") + [""] * 4)[:4]
                 continue
             try:
-                self.take(word, json.loads(rest))
+                self.take(word, clean(json.loads(rest)))
+            except json.JSONDecodeError:
+                self.lose("line", "a line is no JSON", [clean(line[:300])])
             except (ValueError, TypeError, KeyError, AttributeError) as why:
-                self.lose("line", f"a line cannot be read: {why!r}", [line[:300]])
+                self.lose("line", f"a line cannot be read: {why!r}", [clean(line[:300])])
 
     def take(self, word, value):
         """One line that is JSON."""
@@ -144,6 +166,7 @@ class Run:
         """Cells that are n/a in one line, one by one. What ran has its own result."""
         places = list(self.keys())
         columns = list(dict.fromkeys(cell.column for cell in self.seeds))
+        modes = list(dict.fromkeys(cell.mode for cell in self.seeds)) or [""]
         for cell in self.spread:
             wanted = cell.row, cell.column, cell.mode, cell.access
             more = dict(vars(cell))
@@ -153,17 +176,22 @@ class Run:
                         more.update(zip(("row", "column", "mode", "access"), key))
                         self.matrix[key] = Cell(**more)
                 continue
-            more.update(mode=cell.mode.strip("*"), access=cell.access.strip("*"))
-            for column in columns if cell.column == "*" else [cell.column]:
-                more["column"] = column
-                self.seeds.append(Cell(**more))
+            more["access"] = cell.access.strip("*")
+            for more["column"] in columns if cell.column == "*" else [cell.column]:
+                for more["mode"] in modes if cell.mode == "*" else [cell.mode]:
+                    self.seeds.append(Cell(**more))
         self.spread = []
 
     def finish(self, trouble="", status="0", console=()):
         """All was said. TROUBLE is how the guest ended if not as it should, STATUS the
         program's, CONSOLE the last lines of the guest's console."""
         self.expand()
+        places = {key: number for number, key in enumerate(self.keys())}
+        for key in [key for key in self.matrix if key not in places]:
+            self.lose(self.matrix.pop(key).name, "the table has no such row, column, mode or access")
         log = list(console) if trouble or self.planned is None else []
+        complaint = next((match[0] for match in map(COMPLAINT.search, log) if match), "")
+        trouble += f" ({complaint})" if complaint else ""
         if self.planned is None:
             self.lose("start", f"the guest {trouble}" if trouble else
                       "the program said nothing of a matrix", self.said + log)
@@ -172,9 +200,6 @@ class Run:
                       f"the program ended with status {status} before it was done", log)
         self.count_missing()
         self.judge_end(status)
-        places = {key: number for number, key in enumerate(self.keys())}
-        for key in [key for key in self.matrix if key not in places]:
-            self.lose(self.matrix.pop(key).name, "the table has no such row, column, mode or access")
         self.matrix = dict(sorted(self.matrix.items(), key=lambda item: places[item[0]]))
 
     def died(self, why, log):
@@ -182,13 +207,12 @@ class Run:
         if not self.at:
             self.lose("start", why, self.said + log)
             return
-        row, column, mode, access = self.at
-        table = "matrix" if row in {known["name"] for known in self.rows} else "seeds"
-        if table == "matrix" and tuple(self.at) in self.matrix:
-            self.lose("end", f"{why}, after {'/'.join(self.at)}", self.said + log)
+        table = "matrix" if self.at[0] in {row["name"] for row in self.rows} else "seeds"
+        cell = Cell(table, *self.at, "fail", f"{why}, here", log=self.said + log)
+        if cell.name in {other.name for other in self.all()}:
+            self.lose("end", f"{why}, after {cell.name}", cell.log)
         else:
-            self.place(Cell(table, row, column, mode, access, "fail", f"{why}, here",
-                            log=self.said + log))
+            self.place(cell)
 
     def count_missing(self):
         """Cells without a result. A run of part of the table does not say which ones it has."""
@@ -199,7 +223,7 @@ class Run:
         if self.planned == len(places):
             for key in places:
                 if key not in self.matrix:
-                    self.matrix[key] = Cell("matrix", *key, "fail", "it never ran")
+                    self.matrix[key] = Cell("matrix", *key, "fail", NEVER_RAN)
         else:
             self.lose("rest", f"{missing} cells never ran", count=missing)
 

@@ -4,12 +4,12 @@
 import itertools
 import re
 
-from .stream import worst
+from .stream import NEVER_RAN, worst
 
-GLYPH = {"pass": "✓", "fail": "✗", "known": "!", "na": "·", None: " "}
+GLYPH = {"pass": "✓", "fail": "✗", "known": "!", "na": "·", "unseen": "–", None: " "}
 COLOUR = {"pass": "32", "fail": "1;31", "known": "33", "na": "2"}
 WIDTH = 118
-FAILURES = 40       # of which each is shown
+FAILURES = 40       # that are shown one by one
 LOG = 8             # lines of each
 
 
@@ -40,11 +40,12 @@ def cut(text, width):
 
 
 class Terminal:
-    """Lines for a terminal, in colour or not."""
+    """Lines for a terminal, in colour or not; at most LIMIT failures."""
 
-    def __init__(self, run, colour):
+    def __init__(self, run, colour=False, limit=None):
         self.run = run
         self.colour = colour
+        self.limit = limit
         self.lines = []
 
     def paint(self, text, code):
@@ -119,19 +120,24 @@ class Terminal:
 
     def failures(self):
         """Each with its reason and the end of what it said."""
-        bad = self.run.bad()
-        if bad:
+        bad = [cell for cell in self.run.bad() if cell.why != NEVER_RAN]
+        never = [cell for cell in self.run.bad() if cell.why == NEVER_RAN]
+        limit = len(bad) if self.limit is None else self.limit
+        if bad or never:
             self.add()
             self.add(self.paint("failed", "1"))
-        for cell in bad[:FAILURES]:
+        for cell in bad[:limit]:
             self.add(self.paint("✗ ", COLOUR["fail"]) + f"{cell.name}: {cell.why}")
             for line in cell.log[-LOG:]:
                 self.add("    | " + cut(line, WIDTH - 8))
             for report in cell.reports[:1]:
                 for line in report.splitlines()[:3]:
                     self.add("    | " + cut(line, WIDTH - 8))
-        if len(bad) > FAILURES:
-            self.add(f"… and {len(bad) - FAILURES} more")
+        if len(bad) > limit:
+            self.add(f"… and {len(bad) - limit} more")
+        if never:
+            self.add(self.paint("✗ ", COLOUR["fail"]) +
+                     f"{len(never)} cells never ran, the first is {never[0].name}")
 
     def known(self):
         """What the kernel is known for, each thing once."""
@@ -156,12 +162,12 @@ class Terminal:
         self.add()
         self.add(self.paint(f"{'notifier site':{first + 2}}{'event':{event}}{'fired':>7}  by", "1"))
         for site in sites:
-            mark = "pass" if site["fired"] else "na" if not site.get("reachable", True) else "fail"
+            mark = "pass" if site["fired"] else "na" if not site.get("reachable", True) else "unseen"
             where = (site.get("cells") or [""])[0]
             by = "; ".join(part for part in (ranges(site), where) if part) if site["fired"] else \
                 site.get("why") or "not seen"
             text = f"{site['site']:{first}}{site['event']:{event}}{site['fired']:>7}  {by}"
-            self.add(self.paint(GLYPH[mark], COLOUR[mark]) + " " + cut(text, WIDTH - 2))
+            self.add(self.paint(GLYPH[mark], COLOUR.get(mark)) + " " + cut(text, WIDTH - 2))
 
     def show(self, what):
         """All of it, or with WHAT "failures" what there is to see to."""
