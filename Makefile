@@ -26,7 +26,7 @@ KERNELS := 6.12 6.1
 check-all: KERNELS := 6.12 6.1 5.10
 endif
 # Of the matrix make check has a part, make check-all has all.
-check: CORE ?= 1
+check: export CORE := $(or $(CORE),1)
 # The versions of QEMU that are built: the one asked for; for make check-all, all.
 ifneq ($(QEMU_SRC),)
 QEMUS := own
@@ -48,7 +48,7 @@ help:
 	@echo '  make check-all    the same, on 5.10 as well, and all of it in QEMU 7.2 and in 10.0'
 	@echo '  make check DEBUG=1   with a kernel built with KASAN, lockdep and kmemleak'
 	@echo '  make shell        a guest with the device and the driver, to play with'
-	@echo '  make lint         checkpatch, sparse, clang-format, shellcheck, codespell, mandoc'
+	@echo '  make lint         checkpatch, sparse, clang-format, shellcheck, pyflakes, codespell, mandoc'
 	@echo
 	@echo '  make unit         only the unit tests on the host'
 	@echo '  make fuzz         fuzz the plain parts for longer; what is found goes to build/results/fuzz'
