@@ -9,7 +9,7 @@ QEMU_VERSION ?= 7.2
 ACCEL ?= auto
 export KERNEL QEMU_VERSION ACCEL DMIRAGE_CACHE QEMU_SRC KERNEL_IMAGE KERNEL_HEADERS ONLY JOBS V \
 	DEBUG IOMMU DEVICE QEMU_ARGS APPEND TEST_LIMIT GUEST_LIMIT FUZZ_TIME \
-	STORES SOAK_MODE SOAK_LIMIT FAULT_MODE SEED
+	STORES SOAK_MODE SOAK_LIMIT FAULT_MODE SEED CORE MATRIX MATRIX_LIMIT
 
 VM := tests/vm
 MAKEFLAGS += --no-print-directory
@@ -25,6 +25,8 @@ else
 KERNELS := 6.12 6.1
 check-all: KERNELS := 6.12 6.1 5.10
 endif
+# Of the matrix make check has a part, make check-all has all.
+check: export CORE := $(or $(CORE),1)
 # The versions of QEMU that are built: the one asked for; for make check-all, all.
 ifneq ($(QEMU_SRC),)
 QEMUS := own
@@ -36,7 +38,7 @@ endif
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help demo check check-all shell lint packages packages-lint packages-fuzz qemu kernel \
-	libpci busybox driver userspace initramfs unit fuzz device bench soak guest-tests update clean distclean
+	libpci busybox driver userspace initramfs unit fuzz device bench soak matrix guest-tests update clean distclean
 
 help:
 	@echo 'dmirage'
@@ -46,7 +48,7 @@ help:
 	@echo '  make check-all    the same, on 5.10 as well, and all of it in QEMU 7.2 and in 10.0'
 	@echo '  make check DEBUG=1   with a kernel built with KASAN, lockdep and kmemleak'
 	@echo '  make shell        a guest with the device and the driver, to play with'
-	@echo '  make lint         checkpatch, sparse, clang-format, shellcheck, codespell, mandoc'
+	@echo '  make lint         checkpatch, sparse, clang-format, shellcheck, pyflakes, codespell, mandoc'
 	@echo
 	@echo '  make unit         only the unit tests on the host'
 	@echo '  make fuzz         fuzz the plain parts for longer; what is found goes to build/results/fuzz'
@@ -54,6 +56,8 @@ help:
 	@echo '  make bench        measure the driver in a guest, and the device: a table, and build/results/bench.json'
 	@echo '  make guest-tests  only the guest tests on one kernel'
 	@echo '  make soak         do all there is to watched memory, for minutes, on 6.12 and 6.1'
+	@echo '  make matrix       all there is to do to memory, by kinds of memory and modes: a table, and'
+	@echo '                    pages in build/results; on 6.12 and 6.1'
 	@echo '  make qemu kernel driver userspace initramfs   single stages'
 	@echo '  make update       forget which package versions are in use, take the newest'
 	@echo '  make clean        remove build/;  make distclean  also the cache'
@@ -69,6 +73,9 @@ help:
 	@echo '  TEST_LIMIT=s GUEST_LIMIT=s   time limits of a test program and of a whole guest'
 	@echo '  STORES=n          make soak: watched stores to the page tables, on each kernel (10000000)'
 	@echo '  FAULT_MODE=name SOAK_MODE=mirror|shared SEED=n   make soak: a bug, the mode, the choices'
+	@echo '  CORE=1            make matrix: a part of it, the one that make check has'
+	@echo '  MATRIX_LIMIT=s    make matrix: time limit of each guest (900)'
+	@echo '  MATRIX=1          make shell: with the disk, swap and second device of the matrix'
 	@echo '  FUZZ_TIME=s       how long make fuzz takes for each target (300)'
 	@echo '  DMIRAGE_CACHE=folder downloads and builds (~/.cache/dmirage)'
 	@echo '  JOBS=n  V=1       parallel jobs; show what the stages do'
@@ -106,6 +113,8 @@ guest-tests: packages qemu initramfs
 	@$(VM)/guest-tests
 soak: packages qemu libpci busybox userspace
 	@$(VM)/soak $(KERNELS)
+matrix: packages qemu libpci busybox userspace
+	@$(VM)/matrix $(KERNELS)
 check check-all: packages-fuzz qemu libpci busybox userspace
 	@$(VM)/check '$(QEMUS)' $(KERNELS)
 

@@ -361,6 +361,11 @@ guest_tag() {
 	echo "guest${IOMMU:+-iommu}-$(kernel_tag)-qemu-$(qemu_tag)"
 }
 
+# The name by which the matrix of this kernel in this QEMU goes.
+matrix_tag() {
+	echo "matrix-$(kernel_tag)-qemu-$(qemu_tag)"
+}
+
 # Sets RELEASE, IMAGE and HEADERS from what the kernel stage left.
 load_kernel() {
 	local file
