@@ -190,10 +190,6 @@ static void open_contexts(struct cell *c)
 		pin(c);
 }
 
-#define each_context(c, d)                                                         \
-	for (struct dmirage *d = (c)->plain; d;                                    \
-	     d = d == (c)->plain && (c)->watched != d ? (c)->watched : NULL)
-
 static bool warms_by_reading(const struct cell *c)
 {
 	return !c->write || c->row->read_warm || (c->column->flags & COLUMN_READ_WARM);

@@ -149,6 +149,11 @@ static inline bool cell_is(const struct cell *c, unsigned int of_columns)
 	return area_is(&c->area, of_columns);
 }
 
+/* For both contexts, or the one that there is. */
+#define each_context(c, d)                                                         \
+	for (struct dmirage *d = (c)->plain; d;                                    \
+	     d = d == (c)->plain && (c)->watched != d ? (c)->watched : NULL)
+
 /* All places, or those of the bytes @at..@at + @len of the area. */
 void cell_all(struct cell *c, enum place_state state);
 void cell_part(struct cell *c, size_t at, size_t len, enum place_state state);

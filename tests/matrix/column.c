@@ -37,6 +37,7 @@
 
 #define MTHP	    (64ul << 10)
 #define WAIT_MS	    4000
+#define HUGE_PAGES_FREE 8
 #define VALUE	    0x1a7e0ffull
 
 /* A 1 GiB page that lasts: to make one takes a second. */
@@ -107,9 +108,11 @@ bool area_is_zero(const void *addr)
 	return has_flag(addr, KPF_ZERO_PAGE);
 }
 
-bool area_is_merged(const void *addr)
+bool area_same_frame(const void *a, const void *b)
 {
-	return has_flag(addr, KPF_KSM);
+	u64 one, other;
+
+	return area_frame(a, &one) && area_frame(b, &other) && one == other;
 }
 
 static const u8 *last_page(const struct area *a)
@@ -471,12 +474,13 @@ static void is_hugetlb_1g(const struct area *a)
 /* Small, since the kernel compares each page with others until all are merged. */
 #define KSM_LEN (64 * PROBE_4K)
 
+/* KPF_KSM would not do: since 6.10 all anonymous pages have it. */
 static bool all_merged(const struct area *a)
 {
 	size_t at;
 
-	for (at = 0; at < a->len; at += PROBE_4K) {
-		if (!area_is_merged(a->addr + at))
+	for (at = PROBE_4K; at < a->len; at += PROBE_4K) {
+		if (!area_same_frame(a->addr, a->addr + at))
 			return false;
 	}
 	return true;
@@ -676,6 +680,17 @@ void area_make(struct area *a, enum column_id column)
 	a->column->make(a);
 	on_node(-1);
 	a->column->is_right(a);
+}
+
+/* A cell may have lost some for good. */
+void columns_replenish(const struct column *column)
+{
+	int node;
+
+	if (!(HUGETLB_COLUMNS & 1u << (column - columns)))
+		return;
+	for (node = 0; node < 2; node++)
+		probe_hugetlb_reserve(node, HUGE_PAGES_FREE);
 }
 
 /* ---- The machine ----------------------------------------------------------------------------------- */

@@ -127,8 +127,8 @@ bool area_frame(const void *addr, u64 *frame);
 /* Is it the zero page, small or huge? */
 bool area_is_zero(const void *addr);
 
-/* Has KSM merged it with others? */
-bool area_is_merged(const void *addr);
+/* Are they mapped to one frame? */
+bool area_same_frame(const void *a, const void *b);
 
 /* Is the page swapped out (/proc/self/pagemap)? */
 bool area_is_swapped(const void *addr);
@@ -139,8 +139,9 @@ bool area_is_swapped(const void *addr);
  */
 void drain_batches(void);
 
-/* For the program, before the first cell: what columns need of the machine. */
+/* For the program: what columns need of the machine, before all cells and before each. */
 void columns_start(void);
+void columns_replenish(const struct column *column);
 void columns_stop(void);
 
 #endif /* DMIRAGE_MATRIX_COLUMN_H */

@@ -307,6 +307,7 @@ static void run_cell(void)
 	fflush(out);
 	ASSERT_SYS(ftruncate(said, 0));
 	lseek(said, 0, SEEK_SET);
+	columns_replenish(cell.column);
 	began = now_ms();
 	verdict = ktap_run(&test, &why);
 	settings_back();

@@ -73,12 +73,23 @@ static void act_brk(struct cell *c)
 	cell_all(c, PLACE_GONE);
 }
 
+/* Merged pages do not move: each gets a page of its own before. */
+static void unmerged(struct cell *c)
+{
+	if (!cell_is(c, OF(KSM)))
+		return;
+	if (c->old)
+		cell_all(c, PLACE_MOVED);
+	c->flushes = FLUSHES_SOME;
+}
+
 static void move_to(struct cell *c, u8 *to)
 {
 	ASSERT(mremap(c->area.addr, c->area.len, c->area.len, MREMAP_MAYMOVE | MREMAP_FIXED, to) ==
 	       to);
 	cell_moved_to(c, to);
 	c->absent = cell_is(c, OF(HUGETLB_PMD));
+	unmerged(c);
 }
 
 /* To where no huge page fits: entry by entry. */
@@ -105,6 +116,7 @@ static void act_mremap_dontunmap(struct cell *c)
 	to = mremap(c->area.addr, c->area.len, c->area.len,
 		    MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, c->area.spare);
 	ASSERT(to == c->area.spare);
+	unmerged(c);
 	if (cell_is(c, PRIVATE_COLUMNS))
 		cell_all_backing(c);
 	else

@@ -67,6 +67,9 @@ static void act_move_pages(struct cell *c)
 	int node[PAGES_AT_ONCE], status[PAGES_AT_ONCE], to = other_node(c);
 	size_t step = c->column->unit, n = 0, at;
 
+	/* Of pages that are merged into one, one is all. */
+	if (cell_is(c, OF(KSM)))
+		step = c->area.len;
 	for (at = 0; at < c->area.len && n < PAGES_AT_ONCE; at += step) {
 		u64 frame;
 
@@ -122,55 +125,62 @@ static void act_cpuset(struct cell *c)
 /* ---- The kernel's own idea ------------------------------------------------------------------ */
 
 /* It moves pages from the bottom of a node up into gaps, so it takes both. */
-#define FILLER_LEN (64 * PROBE_2M)
+#define FILLER_LEN (128 * PROBE_2M)
 
-static u8 *filler;
+struct block {
+	u8 *at;
+	u64 frame;
+};
 
-static u64 lowest_frame_of(const u8 *block)
+static int by_frame(const void *a, const void *b)
 {
-	u64 lowest = ~0ull, frame;
-	size_t at;
+	const struct block *x = a, *y = b;
 
-	for (at = 0; at < PROBE_2M; at += 64 * PROBE_4K) {
-		ASSERT(area_frame(block + at, &frame));
-		if (frame < lowest)
-			lowest = frame;
-	}
-	return lowest;
+	return x->frame < y->frame ? -1 : x->frame > y->frame;
 }
 
 /*
- * Small pages all over the node; of these the block that is lowest becomes the area, and
- * of the others each second page goes.
+ * The block of 2 MiB that becomes the area: one of the lowest, but not of those few that
+ * may be in another zone than most.
  */
+static u8 *low_block(u8 *map)
+{
+	static struct block block[FILLER_LEN / PROBE_2M];
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(block); i++) {
+		block[i].at = map + i * PROBE_2M;
+		ASSERT(area_frame(block[i].at, &block[i].frame));
+	}
+	qsort(block, ARRAY_SIZE(block), sizeof(block[0]), by_frame);
+	return block[ARRAY_SIZE(block) / 8].at;
+}
+
+/* Small pages all over the node; of those that do not become the area each second goes. */
 static void before_compact(struct cell *c)
 {
 	unsigned long mask = 1;
-	u8 *best = NULL, *map;
-	u64 lowest = ~0ull;
+	u8 *map, *best;
 	size_t at;
 
+	/* What is freed is to be free, and not kept by a processor for later. */
+	setting_put("/proc/sys/vm/percpu_pagelist_high_fraction", "10000");
 	map = mmap(NULL, FILLER_LEN + PROBE_2M, PROT_READ | PROT_WRITE,
 		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	ASSERT(map != MAP_FAILED);
-	filler = (u8 *)(((uintptr_t)map + PROBE_2M - 1) & ~(PROBE_2M - 1));
-	ASSERT_SYS(madvise(filler, FILLER_LEN, MADV_NOHUGEPAGE));
-	ASSERT_SYS(syscall(SYS_mbind, filler, FILLER_LEN, MPOL_BIND, &mask, 8 * sizeof(mask), 0));
+	map = (u8 *)(((uintptr_t)map + PROBE_2M - 1) & ~(PROBE_2M - 1));
+	ASSERT_SYS(madvise(map, FILLER_LEN, MADV_NOHUGEPAGE));
+	ASSERT_SYS(syscall(SYS_mbind, map, FILLER_LEN, MPOL_BIND, &mask, 8 * sizeof(mask), 0));
 	for (at = 0; at < FILLER_LEN; at += PROBE_4K)
-		cpu_write(filler + at, c->area.value);
-	for (at = 0; at < FILLER_LEN; at += PROBE_2M) {
-		if (lowest_frame_of(filler + at) < lowest) {
-			lowest = lowest_frame_of(filler + at);
-			best = filler + at;
-		}
-	}
+		cpu_write(map + at, c->area.value);
+	best = low_block(map);
 	ASSERT(mremap(best, PROBE_2M, PROBE_2M, MREMAP_MAYMOVE | MREMAP_FIXED, c->area.addr) ==
 	       c->area.addr);
 	c->column->is_right(&c->area);
 	cell_places(c);
 	for (at = 0; at < FILLER_LEN; at += 2 * PROBE_4K) {
-		if (filler + at < best || filler + at >= best + PROBE_2M)
-			ASSERT_SYS(madvise(filler + at, PROBE_4K, MADV_DONTNEED));
+		if (map + at < best || map + at >= best + PROBE_2M)
+			ASSERT_SYS(madvise(map + at, PROBE_4K, MADV_DONTNEED));
 	}
 }
 
@@ -199,11 +209,19 @@ static void some_moved(struct cell *c)
 	}
 }
 
-static void act_compact(struct cell *c)
+/* It may come to an end before it is through, and then begins again. */
+static bool compacted(struct cell *c)
 {
 	ASSERT_EQ(put_text("/sys/devices/system/node/node0/compact", "1"), 0);
-	if (!is_pinned(c))
-		EXPECT(any_changed(c));
+	return any_changed(c);
+}
+
+static void act_compact(struct cell *c)
+{
+	if (is_pinned(c))
+		compacted(c);
+	else
+		ASSERT(cell_wait(c, compacted, MOVE_MS));
 	some_moved(c);
 }
 
@@ -216,7 +234,41 @@ static u64 block_size(void)
 	return strtoull(text, NULL, 16);
 }
 
-static char blocks[PLACES + 1][64];
+/* The last block of a node has something in it that the kernel cannot move. */
+static bool in_last_block(u64 frame)
+{
+	u64 next = frame / block_size() + 1;
+	char path[96];
+	int node;
+
+	for (node = 0; node < 2; node++) {
+		snprintf(path, sizeof(path), "/sys/devices/system/node/node%d/memory%llu", node,
+			 next - 1);
+		if (access(path, F_OK))
+			continue;
+		snprintf(path, sizeof(path), "/sys/devices/system/node/node%d/memory%llu", node,
+			 next);
+		return access(path, F_OK);
+	}
+	return false;
+}
+
+static void before_offline(struct cell *c)
+{
+	unsigned int tries, i, bad = 1;
+	u64 frame;
+
+	for (tries = 0; bad && tries < 8; tries++) {
+		for (i = bad = 0; i < PLACES; i++)
+			bad += area_frame(c->place[i].p, &frame) && in_last_block(frame);
+		if (bad)
+			ASSERT_PROBE(probe_move(c->area.addr, c->area.len, c->column->unit,
+						other_node(c)));
+	}
+	ASSERT_EQ(bad, 0);
+}
+
+static char blocks[PLACES][64];
 
 /* The block of memory that the frame is in goes offline, with all that is in it. */
 static void offline(u64 frame, unsigned int i)
@@ -299,6 +351,7 @@ static void act_soft_offline(struct cell *c)
 
 	if (ret && errno == EINVAL)
 		SKIP("the kernel cannot be told of bad memory");
+	c->absent = cell_is(c, OF(HUGETLB_PMD));
 	if (is_pinned(c)) {
 		EXPECT(ret);
 		return;
@@ -307,7 +360,6 @@ static void act_soft_offline(struct cell *c)
 	cell_part(c, part.at, part.len,
 		  cell_is(c, FILE_COLUMNS | OF(SHMEM_THP)) ? PLACE_RENEWED : PLACE_MOVED);
 	cell_rest_split(c);
-	c->absent = cell_is(c, OF(HUGETLB_PMD));
 }
 
 /* The kernel tells a process that data of its is lost, before it uses it. */
@@ -316,18 +368,32 @@ static void data_lost(int sig)
 	(void)sig;
 }
 
+/* The kernel may not get it out of the page table. */
+static void poisoned_and_pinned(struct cell *c)
+{
+	unsigned int i;
+	u64 frame;
+
+	for (i = 0; i < PLACES; i++)
+		c->place[i].state = area_frame(c->place[i].p, &frame) ? PLACE_SAME : PLACE_GONE;
+}
+
 static void act_hwpoison(struct cell *c)
 {
 	const struct sigaction sa = { .sa_handler = data_lost };
 	struct part part = poisoned_part(c);
 
 	ASSERT_SYS(sigaction(SIGBUS, &sa, NULL));
-	if (cell_is(c, OF(FILE)))
+	if (cell_is(c, FILE_COLUMNS))
 		ASSERT_SYS(fsync(c->area.fd));
 	if (madvise(c->area.addr + PART, PROBE_4K, MADV_HWPOISON)) {
 		if (errno == EINVAL)
 			SKIP("the kernel cannot be told of bad memory");
-		ASSERT_SYS(-1);
+		EXPECT(is_pinned(c));
+	}
+	if (is_pinned(c)) {
+		poisoned_and_pinned(c);
+		return;
 	}
 	/* What is on the disk, too, is read again; the rest is lost. */
 	cell_part(c, part.at, part.len, cell_is(c, FILE_COLUMNS) ? PLACE_RENEWED : PLACE_GONE);
@@ -388,6 +454,7 @@ const struct row rows_move[] = {
 			 NOT_OUT,
 			 { OF(HUGETLB_1G), "a 1 GiB page is not made in movable memory" } },
 		.flushes = FLUSHES_UNITS,
+		.before = before_offline,
 		.act = act_offline,
 	},
 	{

@@ -28,8 +28,9 @@ static void act_fork(struct cell *c)
 	if (cell_is(c, COPIED))
 		cell_all(c, PLACE_WP);
 	else
-		/* Where there is nothing to be copied the kernel does not look. */
-		c->flushes = cell_is(c, OF(KSM)) ? FLUSHES_ONE : FLUSHES_NONE;
+		/* Where there is nothing to be copied the kernel may not even look. */
+		c->flushes = cell_is(c, OF(KSM)) ? FLUSHES_ONE :
+			     cell_is(c, ZERO_COLUMNS) ? FLUSHES_ANY : FLUSHES_NONE;
 }
 
 static void before_child(struct cell *c)
@@ -84,22 +85,30 @@ static void act_reuse(struct cell *c)
 		cell_value(c, i, 0x77000 + i);
 		cpu_write(c->place[i].p, c->place[i].value);
 	}
+	/* A page of a larger folio is not, since others of it may still be shared. */
+	if (cell_is(c, OF(MTHP))) {
+		cell_all(c, cell_migrated(c));
+		c->flushes = FLUSHES_SOME;
+	}
 }
 
 /* ---- Merged by KSM ------------------------------------------------------------------------ */
 
 static void before_same_content(struct cell *c)
 {
+	unsigned int i;
+
 	memset(c->area.addr, 0x5b, c->area.len);
-	memcpy(&c->area.value, c->area.addr, 8);
+	for (i = 0; i < PLACES; i++)
+		cell_value(c, i, cpu_read(c->place[i].p));
 }
 
 static bool places_merged(struct cell *c)
 {
 	unsigned int i;
 
-	for (i = 0; i < PLACES; i++) {
-		if (!area_is_merged(c->place[i].p))
+	for (i = 1; i < PLACES; i++) {
+		if (!area_same_frame(c->place[0].p, c->place[i].p))
 			return false;
 	}
 	return true;
@@ -109,9 +118,9 @@ static void act_ksm_merge(struct cell *c)
 {
 	unsigned int i;
 
+	/* These alone: the kernel merges no more than 256 into one. */
 	for (i = 0; i < PLACES; i++)
-		c->place[i].value = c->area.value;
-	ASSERT_SYS(madvise(c->area.addr, c->area.len, MADV_MERGEABLE));
+		ASSERT_SYS(madvise(c->place[i].p, PROBE_4K, MADV_MERGEABLE));
 	ASSERT_EQ(setting_put(KSM "run", "1"), 0);
 	if (is_pinned(c)) {
 		EXPECT(!cell_wait(c, places_merged, 300));

@@ -1,6 +1,224 @@
 // SPDX-License-Identifier: GPL-2.0
+/* Rows: who wants to know what is written to, or used. */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include "rows.h"
+#include "track.h"
+#include "watched.h"
+
+#define WP_COLUMNS (ALL_COLUMNS & ~(FILE_COLUMNS | OF(KSM)))
+#define NOT_UFFD                                                                    \
+	{ FILE_COLUMNS, "userfaultfd does not protect files of a disk" },           \
+		{ OF(KSM), "userfaultfd and KSM keep out of each other's way" }
+
+/* ---- userfaultfd ------------------------------------------------------------------- */
+
+static void protect_start(struct cell *c)
+{
+	c->fd = track_open(cell_is(c, ANON_COLUMNS | ZERO_COLUMNS | OF(SWAPPED)) ?
+				   UFFD_FEATURE_PAGEFAULT_FLAG_WP :
+				   TRACK_WP_SHARED);
+	track_register(c->fd, c->area.addr, c->area.len, UFFDIO_REGISTER_MODE_WP);
+}
+
+static void protect(struct cell *c)
+{
+	track_protect(c->fd, c->area.addr, c->area.len, true);
+}
+
+static void expect_protected(struct cell *c)
+{
+	unsigned int i;
+
+	for (i = 0; i < PLACES; i++)
+		EXPECT(track_is_protected(c->place[i].p));
+}
+
+/* The device may not write, since nobody is there who would let it; then all may. */
+static void protected_no_more(struct cell *c)
+{
+	unsigned int i;
+
+	for (i = 0; c->write && !is_pinned(c) && i < PLACES; i++)
+		each_context(c, d) expect_write_fault(d, c->place[i].p, EFAULT);
+	track_protect(c->fd, c->area.addr, c->area.len, false);
+}
+
+static void act_uffd_wp(struct cell *c)
+{
+	protect_start(c);
+	protect(c);
+	expect_protected(c);
+	c->later = protected_no_more;
+	/* Private tables, before it is protected. */
+	c->absent = cell_is(c, OF(HUGETLB_PMD));
+	if (cell_is(c, OF(HUGETLB_PMD) | OF(HUGE_ZERO)))
+		c->flushes = FLUSHES_SOME;
+}
+
+static void before_protected(struct cell *c)
+{
+	protect_start(c);
+	protect(c);
+	expect_protected(c);
+}
+
+static void act_uffd_unwp(struct cell *c)
+{
+	track_protect(c->fd, c->area.addr, c->area.len, false);
+}
+
+static void act_uffd_unregister(struct cell *c)
+{
+	track_unregister(c->fd, c->area.addr, c->area.len);
+}
+
+static void act_uffd_register(struct cell *c)
+{
+	c->fd = track_open(0);
+	track_register(c->fd, c->area.addr, c->area.len, UFFDIO_REGISTER_MODE_MISSING);
+	c->absent = cell_is(c, OF(HUGETLB_PMD));
+	if (c->absent)
+		c->flushes = FLUSHES_SOME;
+}
+
+/* Pages change their address, and not their frame. */
+static void act_uffd_move(struct cell *c)
+{
+	u64 value[PLACES];
+	unsigned int i;
+
+	ASSERT(mmap(c->area.spare, c->area.len, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) == c->area.spare);
+	c->fd = track_open(TRACK_MOVE);
+	track_register(c->fd, c->area.spare, c->area.len, UFFDIO_REGISTER_MODE_MISSING);
+	for (i = 0; i < PLACES; i++)
+		value[i] = c->place[i].value;
+	if (is_pinned(c)) {
+		EXPECT(track_move(c->fd, c->area.spare, c->area.addr, c->area.len));
+		return;
+	}
+	ASSERT_OK(track_move(c->fd, c->area.spare, c->area.addr, c->area.len));
+	for (i = 0; i < PLACES; i++)
+		EXPECT_EQ(cpu_read(c->area.spare + (c->place[i].p - c->area.addr)), value[i]);
+	track_unregister(c->fd, c->area.spare, c->area.len);
+	cell_part_replaced(c, 0, c->area.len, 0);
+}
+
+/* ---- Of all of a process's ------------------------------------------------------------ */
+
+/* Each entry for writing loses that; hugetlb memory has no such bit. */
+static void act_soft_dirty(struct cell *c)
+{
+	ASSERT_EQ(put_text("/proc/self/clear_refs", "4"), 0);
+	if (cell_is(c, HUGETLB_COLUMNS | ZERO_COLUMNS | OF(KSM) | OF(FILE_PRIVATE)))
+		return;
+	if (!(c->column->flags & COLUMN_NOTHING_HELD))
+		cell_all(c, PLACE_WP);
+}
+
+static void act_clear_accessed(struct cell *c)
+{
+	ASSERT_EQ(put_text("/proc/self/clear_refs", "1"), 0);
+	(void)c;
+}
+
+static void before_scan(struct cell *c)
+{
+	c->fd = track_open(TRACK_WP_ASYNC);
+	track_register(c->fd, c->area.addr, c->area.len, UFFDIO_REGISTER_MODE_WP);
+}
+
+/* What was written to is found and protected again in one step. */
+static void act_scan(struct cell *c)
+{
+	ASSERT_OK(track_scan(c->area.addr, c->area.len));
+	expect_protected(c);
+}
 
 const struct row rows_track[] = {
+	{
+		.name = "uffd-wp",
+		.what = "userfaultfd: UFFDIO_WRITEPROTECT",
+		.columns = WP_COLUMNS,
+		.not = { NOT_UFFD },
+		.flushes = FLUSHES_ONE,
+		.act = act_uffd_wp,
+	},
+	{
+		.name = "uffd-unwp",
+		.what = "userfaultfd: UFFDIO_WRITEPROTECT, taken back",
+		.columns = WP_COLUMNS,
+		.modes = 1 << DMIRAGE_MODE_PINNED,
+		.no_mode = "what is protected from writes cannot be pinned for writing",
+		.not = { NOT_UFFD },
+		.flushes = FLUSHES_ONE,
+		.read_warm = true,
+		.before = before_protected,
+		.act = act_uffd_unwp,
+	},
+	{
+		.name = "uffd-unregister",
+		.what = "userfaultfd: no more, while memory is protected from writes",
+		.columns = WP_COLUMNS,
+		.modes = 1 << DMIRAGE_MODE_PINNED,
+		.no_mode = "what is protected from writes cannot be pinned for writing",
+		.not = { NOT_UFFD },
+		.flushes = FLUSHES_ANY,
+		.read_warm = true,
+		.before = before_protected,
+		.act = act_uffd_unregister,
+	},
+	{
+		.name = "uffd-register",
+		.what = "userfaultfd: registered; a shared page table is so no more",
+		.columns = WP_COLUMNS,
+		.not = { NOT_UFFD },
+		.flushes = FLUSHES_NONE,
+		.act = act_uffd_register,
+	},
+	{
+		.name = "uffd-move",
+		.what = "userfaultfd: UFFDIO_MOVE to another address",
+		.columns = OF(4K) | OF(THP) | OF(MTHP) | OF(SWAPPED),
+		.since = 608,
+		.not = { NOT_UFFD, { ZERO_COLUMNS, "what nobody has written to is not moved" } },
+		.else_why = "only for anonymous memory",
+		.flushes = FLUSHES_SOME,
+		.act = act_uffd_move,
+	},
+	{
+		.name = "soft-dirty",
+		.what = "/proc/PID/clear_refs 4: what is written from now on",
+		.columns = ALL_COLUMNS,
+		.flushes = FLUSHES_ONE,
+		.act = act_soft_dirty,
+	},
+	{
+		.name = "clear-accessed",
+		.what = "/proc/PID/clear_refs 1: what is used from now on",
+		.columns = ALL_COLUMNS,
+		.flushes = FLUSHES_NONE,
+		.act = act_clear_accessed,
+	},
+	{
+		.name = "pagemap-scan",
+		.what = "PAGEMAP_SCAN: what was written to is found, and protected again",
+		.columns = WP_COLUMNS & ~(ZERO_COLUMNS | OF(SWAPPED)),
+		.since = 607,
+		.modes = 1 << DMIRAGE_MODE_PINNED,
+		.no_mode = "it is protected from writes then, and cannot be pinned",
+		.not = { NOT_UFFD,
+			 { ZERO_COLUMNS | OF(SWAPPED), "there is nothing that was written to" } },
+		.flushes = FLUSHES_ONE,
+		.before = before_scan,
+		.act = act_scan,
+	},
 	{ 0 }
 };
