@@ -23,9 +23,9 @@
 #include <unistd.h>
 
 #include "common.h"
+#include "fuse_file.h"
 #include "site_table.h"
 #include "sites.h"
-#include "symbols.h"
 #include "tracing.h"
 
 #ifndef MADV_COLLAPSE
@@ -47,7 +47,6 @@
 #define SCAN_WRITTEN	 (1u << 1)
 
 #define KSM	 "/sys/kernel/mm/ksm/"
-#define PROBES	 "/sys/kernel/tracing/kprobe_events"
 #define INSTANCE "/sys/kernel/tracing/instances/dmirage_sites"
 #define MS	 1000000ull
 #define GIB	 (1ul << 30)
@@ -119,14 +118,6 @@ static void describe(struct seen *s, char *text, size_t size)
 				       s->fired[i].what, s->fired[i].count);
 }
 
-static void start(void)
-{
-	if (sites_start()) {
-		ktap_note("%s", sites_why());
-		ASSERT(!"sites_start()");
-	}
-}
-
 static long take(const char *cell, struct seen *s)
 {
 	long ret = sites_take(cell, s ? collect : NULL, s);
@@ -148,6 +139,7 @@ struct scene {
 	u8 *other;	/* as much, aligned and not in use */
 	pid_t child;
 	int fd;
+	struct fuse_file file;
 };
 
 enum memory { ANON_4K, ANON_THP, HUGETLB, SHMEM, SHMEM_SHARED_PMD, MEMORIES };
@@ -509,6 +501,51 @@ static void probe_code_end(struct scene *s)
 	unlink("/tmp/sites-code");
 }
 
+/* A page that is dirty, of a file that has to be written to. */
+static void written_to_file(struct scene *s)
+{
+	s->file = fuse_file_open();
+	ASSERT(mmap(s->at, FUSE_FILE_LEN, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+		    s->file.fd, 0) == s->at);
+	s->len = PROBE_4K;
+	touch(s, true);
+}
+
+static void write_back(struct scene *s)
+{
+	ASSERT_SYS(msync(s->at, s->len, MS_SYNC));
+}
+
+static void file_end(struct scene *s)
+{
+	ASSERT_SYS(munmap(s->at, FUSE_FILE_LEN));
+	fuse_file_close(&s->file);
+}
+
+/* The file has a huge page, and the mapping an entry for each small one of it. */
+static void small_entries_of_huge(struct scene *s)
+{
+	collapse(s);
+	put("/sys/kernel/mm/transparent_hugepage/shmem_enabled", "advise");
+	ASSERT_SYS(munmap(s->at, s->len));
+	ASSERT(mmap(s->other, s->len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, s->fd, 0) ==
+	       s->other);
+	s->at = s->other;
+	advise(s, s->len, MADV_NOHUGEPAGE);
+	touch(s, true);
+}
+
+static void small_entries_end(struct scene *s)
+{
+	(void)s;
+	put("/sys/kernel/mm/transparent_hugepage/shmem_enabled", "never");
+}
+
+static void punch_huge(struct scene *s)
+{
+	ASSERT_SYS(fallocate(s->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, PROBE_2M));
+}
+
 static void ksm_end(struct scene *s)
 {
 	ASSERT_SYS(madvise(s->at, 2 * PROBE_4K, MADV_UNMERGEABLE));
@@ -575,6 +612,14 @@ static const struct act acts[] = {
 	{ "collapse-shmem", SHMEM, NULL, collapse, NULL,
 	  { "khugepaged:retract_page_tables CLEAR 2M x1, rmap:try_to_unmap_one CLEAR 4K x512",
 	    "khugepaged:collapse_and_free_pmd CLEAR 2M x1, rmap:try_to_unmap_one CLEAR 4K x512", "" } },
+	{ "collapse-mapped", SHMEM, small_entries_of_huge, collapse, small_entries_end,
+	  { "khugepaged:collapse_pte_mapped_thp CLEAR 2M x1", "" } },
+	{ "punch-hole-hugetlb", SHMEM_SHARED_PMD, NULL, punch_huge, NULL,
+	  { "hugetlb:unmap_hugepage_range CLEAR 1G x1",
+	    "hugetlb:__unmap_hugepage_range UNMAP 1G x1" } },
+	{ "write-back", ANON_4K, written_to_file, write_back, file_end,
+	  { "rmap:page_vma_mkclean_one PROT_PAGE 4K x1", NULL,
+	    "rmap:page_mkclean_one PROT_PAGE 4K x1" } },
 	{ "punch-hole", SHMEM, NULL, punch, NULL, { "memory:zap_page_range_single CLEAR 4K x1" } },
 	{ "ksm", ANON_4K, mergeable, merge, ksm_end,
 	  { "ksm:replace_page CLEAR 4K x1, ksm:write_protect_page CLEAR 4K x2" } },
@@ -617,7 +662,6 @@ static void run_act(int number)
 	seen.start = (uintptr_t)s.at;
 	seen.end = seen.start + s.len;
 
-	start();
 	take(NULL, NULL);
 	a->act(&s);
 	take(a->name, &seen);
@@ -629,7 +673,6 @@ static void run_act(int number)
 	}
 	EXPECT_EQ(sites_unknown(), 0);
 	EXPECT_EQ(sites_lost(), 0);
-	sites_stop();
 	if (a->end)
 		a->end(&s);
 	end_child(&s);
@@ -687,7 +730,7 @@ static void test_exit(int arg)
 
 	(void)arg;
 	pid = watched_child(&seen, NULL);
-	start();
+	take(NULL, NULL);
 	ASSERT_SYS(kill(pid, SIGKILL));
 	ASSERT_EQ(wait_child(pid), 256 + SIGKILL);
 	/* The context holds the address space a little longer. */
@@ -696,7 +739,6 @@ static void test_exit(int arg)
 	expect_fired(&seen, "memory:unmap_vmas UNMAP all x1, "
 			    "mmu_notifier:mn_itree_release RELEASE all x1");
 	EXPECT_EQ(sites_unknown(), 0);
-	sites_stop();
 }
 
 /* Stopped in a notifier, of other memory than what the reaper is to find. */
@@ -733,14 +775,13 @@ static void test_reaper(int arg)
 	pid = watched_child(&seen, stop_in_notifier);
 	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	ASSERT_SYS(pidfd);
-	start();
+	take(NULL, NULL);
 	ASSERT_SYS(kill(pid, SIGKILL));
 	/* What the notifier is about it cannot have; the rest it takes. */
 	EXPECT_ERRNO(syscall(SYS_process_mrelease, pidfd, 0), EAGAIN);
 	take("reaper", &seen);
 	expect_fired(&seen, "oom_kill:__oom_reap_task_mm UNMAP 2M x1");
 	EXPECT_EQ(sites_unknown(), 0);
-	sites_stop();
 	wait_child(pid);
 }
 
@@ -759,14 +800,13 @@ static void test_clock_pages(int arg)
 	ASSERT_SYS(unshare(CLONE_NEWTIME));
 	fd = open("/proc/self/ns/time_for_children", O_RDONLY | O_CLOEXEC);
 	ASSERT_SYS(fd);
-	start();
+	take(NULL, NULL);
 	ASSERT_SYS(setns(fd, CLONE_NEWTIME));
 	take("clock-pages", &seen);
 	describe(&seen, text, sizeof(text));
 	ktap_note("fired: %s", text);
 	EXPECT(strstr(text, site));
 	EXPECT_EQ(sites_unknown(), 0);
-	sites_stop();
 }
 
 /* ---- What others than interval notifiers get ------------------------------- */
@@ -783,7 +823,7 @@ static void test_others(int arg)
 	with_child(&s);
 	seen.start = (uintptr_t)s.at;
 	seen.end = seen.start + s.len;
-	start();
+	take(NULL, NULL);
 	write_page(&s);
 	take("cow", &seen);
 	if (series >= 606)
@@ -794,55 +834,11 @@ static void test_others(int arg)
 			 "memory:wp_page_copy SECONDARY 4K x1";
 	expect_fired(&seen, expect);
 	EXPECT_EQ(sites_unknown(), 0);
-	sites_stop();
 	end_child(&s);
 	dmirage_close(s.d);
 }
 
 /* ---- The records themselves --------------------------------------------- */
-
-static bool file_has(const char *path, const char *text)
-{
-	char line[512];
-	bool found = false;
-	FILE *f = fopen(path, "re");
-
-	ASSERT(f);
-	while (!found && fgets(line, sizeof(line), f))
-		found = strstr(line, text);
-	fclose(f);
-	return found;
-}
-
-/* Whoever recorded is killed; the next one begins as if nothing had been. */
-static void test_left_behind(int arg)
-{
-	int told[2];
-	pid_t pid;
-	char c;
-
-	(void)arg;
-	ASSERT_SYS(pipe(told));
-	pid = fork();
-	ASSERT_SYS(pid);
-	if (!pid) {
-		start();
-		ASSERT_EQ(write(told[1], "x", 1), 1);
-		for (;;)
-			pause();
-	}
-	ASSERT_EQ(read(told[0], &c, 1), 1);
-	/* One at a time. */
-	EXPECT_EQ(sites_start(), -EBUSY);
-	ASSERT_SYS(kill(pid, SIGKILL));
-	ASSERT_EQ(wait_child(pid), 256 + SIGKILL);
-	EXPECT_SYS(access(INSTANCE, F_OK));
-	EXPECT(file_has(PROBES, "dmirage_sites/"));
-	start();
-	sites_stop();
-	EXPECT_ERRNO(access(INSTANCE, F_OK), ENOENT);
-	EXPECT(!file_has(PROBES, "dmirage_sites/"));
-}
 
 /* More than the buffer takes: what is lost is counted, and the rest is there. */
 static void test_lost(int arg)
@@ -857,7 +853,7 @@ static void test_lost(int arg)
 	seen.end = seen.start + s.len;
 	/* From now on nothing is there, and so no TLB is flushed. */
 	drop_pages(&s);
-	start();
+	take(NULL, NULL);
 	put(INSTANCE "/buffer_size_kb", "64");
 	for (i = 0; i < n; i++)
 		drop_pages(&s);
@@ -875,7 +871,7 @@ static void test_lost(int arg)
 	}
 	take(NULL, &seen);
 	EXPECT_EQ(seen.fired[0].count, n);
-	sites_stop();
+	put(INSTANCE "/buffer_size_kb", "8192");
 	dmirage_close(s.d);
 }
 
@@ -891,15 +887,13 @@ static u64 now_ns(void)
 static void test_cost(int arg)
 {
 	static const unsigned int counts[] = { 0, 1, 10, 100, 1000 };
-	u64 began, took, best, begin;
+	u64 took, best, begin;
 	unsigned int i, k, n;
 	struct scene s;
 
 	(void)arg;
 	get_scene(&s, ANON_4K);
-	began = now_ns();
-	start();
-	ktap_note("sites_start(): %llu ms", (now_ns() - began) / MS);
+	take(NULL, NULL);
 	for (i = 0; i < ARRAY_SIZE(counts); i++) {
 		best = ~0ull;
 		for (k = 0; k < 10; k++) {
@@ -914,9 +908,6 @@ static void test_cost(int arg)
 		if (counts[i] <= 10)
 			EXPECT(best < MS * ktap_scale());
 	}
-	began = now_ns();
-	sites_stop();
-	ktap_note("sites_stop(): %llu ms", (now_ns() - began) / MS);
 	dmirage_close(s.d);
 }
 
@@ -928,20 +919,20 @@ static void test_print(int arg)
 
 	(void)arg;
 	get_scene(&s, ANON_4K);
-	start();
-	drop_pages(&s);
-	take("drop/4k", NULL);
-	drop_pages(&s);
-	take("drop/\"4k\"", NULL);
-	sites_stop();
+	take(NULL, NULL);
+	free_all(&s);
+	take("free/4k", NULL);
+	free_all(&s);
+	take("free/\"4k\"", NULL);
 	f = fmemopen(text, sizeof(text), "w");
 	ASSERT(f);
 	sites_print(f);
 	fclose(f);
 	EXPECT(!strncmp(text, "sites: {\"kernel\":", 17));
 	EXPECT(strchr(text, '\n') == text + strlen(text) - 1);
-	EXPECT(strstr(text, "\"event\":\"CLEAR\",\"fired\":2,\"ranges\":{\"12K\":2},"
-			    "\"cells\":[\"drop/4k\",\"drop/\\\"4k\\\"\"],"
+	EXPECT(strstr(text, "{\"site\":\"madvise:madvise_free_single_vma\","
+			    "\"event\":\"CLEAR\",\"fired\":2,\"ranges\":{\"2M\":2},"
+			    "\"cells\":[\"free/4k\",\"free/\\\"4k\\\"\"],"
 			    "\"exists\":true,\"reachable\":true,\"why\":\"\"}"));
 	EXPECT(strstr(text, "{\"site\":\"mapping_dirty_helpers:wp_clean_pre_vma\","
 			    "\"event\":\"PROT_PAGE\",\"fired\":0,\"ranges\":{},\"cells\":[],"
@@ -959,18 +950,22 @@ static const struct ktap_test others[] = {
 	{ "reaper", test_reaper, 0, 0 },
 	{ "clock-pages", test_clock_pages, 0, 0 },
 	{ "others", test_others, 0, 0 },
-	{ "left-behind", test_left_behind, 0, 0 },
 	{ "lost", test_lost, 0, 0 },
 	{ "cost", test_cost, 0, 0 },
 	{ "print", test_print, 0, 0 },
 };
 
-/* Each test records anew; the kernel's symbols are the same for all. */
+/*
+ * All record in one go.  The sums are each test's own, from the first call of take() on;
+ * the records are everybody's.
+ */
 static void before(void)
 {
 	reserve_huge_pages();
-	if (symbols_load())
-		ktap_note("the kernel's symbols cannot be read");
+	if (sites_start())
+		ktap_note("sites_start(): %s", sites_why());
+	else
+		atexit(sites_stop);
 }
 
 int main(int argc, char **argv)

@@ -8,6 +8,7 @@
 #define NO_EXCLUSIVE	 "needs CONFIG_DEVICE_PRIVATE, and a driver (make_device_exclusive_range())"
 #define NO_VMWGFX	 "only vmwgfx asks for it (wp_shared_mapping_range())"
 #define NO_HUGE_PUD	 "needs a transparent entry of 1 GiB: a driver or DAX memory"
+#define NO_WRITE_BACK	 "needs a file system that writes back: all are modules, FUSE as well"
 #define NO_DAX		 "needs a file system with DAX"
 #define NO_PTI		 "needs page-table isolation, which is off (mitigations=off)"
 #define NO_SUBSCRIBER	 "is about the address space for patching code, which has no subscriber"
@@ -21,9 +22,12 @@ const struct site site_table[] = {
 	/* ---- What begins an invalidation ---- */
 	{ "rmap:try_to_unmap_one", SITE_CLEAR, ALL, { "try_to_unmap_one" }, NULL },
 	{ "rmap:try_to_migrate_one", SITE_CLEAR, FROM(514), { "try_to_migrate_one" }, NULL },
-	{ "rmap:page_mkclean_one", SITE_PROT_PAGE, TO(517), { "page_mkclean_one" }, NULL },
-	{ "rmap:page_vma_mkclean_one", SITE_PROT_PAGE, FROM(518),
-	  { "page_vma_mkclean_one", "page_mkclean_one" }, NULL },
+	{ "rmap:page_mkclean_one", SITE_PROT_PAGE, TO(517), { "page_mkclean_one" },
+	  NO_WRITE_BACK },
+	{ "rmap:page_vma_mkclean_one", SITE_PROT_PAGE, 518, 601, { "page_vma_mkclean_one" },
+	  NO_WRITE_BACK },
+	{ "rmap:page_vma_mkclean_one", SITE_PROT_PAGE, FROM(602), { "page_vma_mkclean_one" },
+	  NULL },
 	{ "rmap:page_make_device_exclusive_one", SITE_EXCLUSIVE, FROM(514),
 	  { "page_make_device_exclusive_one" }, NO_EXCLUSIVE },
 	{ "memory:remove_device_exclusive_entry", SITE_EXCLUSIVE, FROM(514),

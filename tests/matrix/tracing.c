@@ -228,7 +228,15 @@ int tracing_start(char *why, size_t size)
 	}
 	if (mkdir(INSTANCE, 0700))
 		return fail(-errno, why, size, "no instance " INSTANCE);
-	ret = write_file(INSTANCE "/buffer_size_kb", BUFFER_KB, 0) ?: open_buffers();
+	/*
+	 * The names of processes are of no use, and are had by tracepoints in the scheduler.
+	 * To switch these on is to change code that other processors are running, which QEMU
+	 * gets wrong at times: a processor goes on with the breakpoint that was there
+	 * meanwhile, and the kernel dies ("Oops: int3" in __schedule()).
+	 */
+	ret = write_file(INSTANCE "/trace_options", "norecord-cmd", 0) ?:
+	      write_file(INSTANCE "/buffer_size_kb", BUFFER_KB, 0) ?:
+	      open_buffers();
 	if (ret)
 		return fail(ret, why, size, "no ring buffer in " INSTANCE);
 	ret = write_file(INSTANCE "/events/" GROUP "/enable", "1", 0);
