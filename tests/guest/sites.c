@@ -142,7 +142,14 @@ struct scene {
 	struct fuse_file file;
 };
 
-enum memory { ANON_4K, ANON_THP, HUGETLB, SHMEM, SHMEM_SHARED_PMD, MEMORIES };
+/* The first ones as enum probe_kind. */
+enum memory {
+	ANON_4K,
+	ANON_THP,
+	HUGETLB,
+	SHMEM,
+	SHMEM_SHARED_PMD,
+};
 
 static void touch(struct scene *s, bool write)
 {
@@ -562,6 +569,13 @@ struct act {
 	const char *fires[3];	/* 6.12, 6.1, 5.10; NULL: as the one before; "": skip */
 };
 
+/* What hugetlb does once more by itself. */
+#define UNMAP_HUGETLB_601    "hugetlb:__unmap_hugepage_range UNMAP 2M x1, "
+#define DONTNEED_HUGETLB_601 UNMAP_HUGETLB_601 "memory:zap_page_range_single CLEAR 2M x1"
+#define MREMAP_HUGETLB_601                                                 \
+	UNMAP_HUGETLB_601 "hugetlb:move_hugetlb_page_tables CLEAR 2M x1, " \
+			  "memory:unmap_vmas UNMAP 2M x1"
+
 static const struct act acts[] = {
 	{ "munmap-4k", ANON_4K, NULL, munmap_all, NULL, { "memory:unmap_vmas UNMAP 2M x1" } },
 	{ "munmap-thp", ANON_THP, NULL, munmap_all, NULL, { "memory:unmap_vmas UNMAP 2M x1" } },
@@ -580,9 +594,7 @@ static const struct act acts[] = {
 	  { "memory:zap_page_range_single CLEAR 12K x1", NULL,
 	    "memory:zap_page_range CLEAR 12K x1" } },
 	{ "dontneed-hugetlb", HUGETLB, NULL, drop_all, NULL,
-	  { "memory:zap_page_range_single CLEAR 2M x1",
-	    "hugetlb:__unmap_hugepage_range UNMAP 2M x1, memory:zap_page_range_single CLEAR 2M x1",
-	    "" } },
+	  { "memory:zap_page_range_single CLEAR 2M x1", DONTNEED_HUGETLB_601, "" } },
 	{ "free", ANON_4K, NULL, free_all, NULL, { "madvise:madvise_free_single_vma CLEAR 2M x1" } },
 	{ "free-pageout", ANON_4K, freed, page_out, NULL, { "rmap:try_to_unmap_one CLEAR 4K x1" } },
 	{ "move-4k", ANON_4K, NULL, move_page, NULL,
@@ -605,8 +617,7 @@ static const struct act acts[] = {
 	  { "memory:unmap_vmas UNMAP 2M x1, mremap:move_page_tables UNMAP 2M x1" } },
 	{ "mremap-hugetlb", HUGETLB, NULL, remap, NULL,
 	  { "hugetlb:move_hugetlb_page_tables CLEAR 2M x1, memory:unmap_vmas UNMAP 2M x1",
-	    "hugetlb:__unmap_hugepage_range UNMAP 2M x1, "
-	    "hugetlb:move_hugetlb_page_tables CLEAR 2M x1, memory:unmap_vmas UNMAP 2M x1", "" } },
+	    MREMAP_HUGETLB_601, "" } },
 	{ "collapse", ANON_4K, NULL, collapse, NULL,
 	  { "khugepaged:collapse_huge_page CLEAR 2M x1", NULL, "" } },
 	{ "collapse-shmem", SHMEM, NULL, collapse, NULL,
@@ -645,7 +656,7 @@ static void run_act(int number)
 {
 	const struct act *a = &acts[number];
 	unsigned int series = tracing_series();
-	unsigned int column = series >= 607 ? 0 : series >= 601 ? 1 : 2;
+	unsigned int column = (series < 607) + (series < 601);
 	struct seen seen = { 0 };
 	const char *expect;
 	struct scene s;

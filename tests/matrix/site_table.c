@@ -177,19 +177,19 @@ const struct site site_table[] = {
 	  NULL },
 	{ "vmscan:lru_gen_look_around", SITE_CLEAR_YOUNG, FROM(612), { "lru_gen_look_around" },
 	  NULL },
-	{ "damon:damon_ptep_mkold", SITE_CLEAR_YOUNG, FROM(601), { "damon_ptep_mkold" }, NULL },
-	{ "damon:damon_pmdp_mkold", SITE_CLEAR_YOUNG, FROM(601), { "damon_pmdp_mkold" }, NULL },
-	{ "damon:damon_mkold_hugetlb_entry", SITE_CLEAR_YOUNG, FROM(601),
+	{ "ops-common:damon_ptep_mkold", SITE_CLEAR_YOUNG, FROM(601), { "damon_ptep_mkold" }, NULL },
+	{ "ops-common:damon_pmdp_mkold", SITE_CLEAR_YOUNG, FROM(601), { "damon_pmdp_mkold" }, NULL },
+	{ "vaddr:damon_mkold_hugetlb_entry", SITE_CLEAR_YOUNG, FROM(601),
 	  { "damon_mkold_hugetlb_entry" }, NULL },
 	{ "khugepaged:collapse_huge_page", SITE_TEST_YOUNG, ALL,
 	  { "collapse_huge_page", "khugepaged" }, NULL },
 	{ "khugepaged:hpage_collapse_scan_pmd", SITE_TEST_YOUNG, FROM(601),
 	  { "hpage_collapse_scan_pmd" }, NULL },
-	{ "damon:damon_young_pmd_entry", SITE_TEST_YOUNG, FROM(601), { "damon_young_pmd_entry" },
+	{ "vaddr:damon_young_pmd_entry", SITE_TEST_YOUNG, FROM(601), { "damon_young_pmd_entry" },
 	  NULL },
-	{ "damon:damon_young_hugetlb_entry", SITE_TEST_YOUNG, FROM(601),
+	{ "vaddr:damon_young_hugetlb_entry", SITE_TEST_YOUNG, FROM(601),
 	  { "damon_young_hugetlb_entry" }, NULL },
-	{ "damon:damon_folio_young_one", SITE_TEST_YOUNG, FROM(601), { "damon_folio_young_one" },
+	{ "paddr:damon_folio_young_one", SITE_TEST_YOUNG, FROM(601), { "damon_folio_young_one" },
 	  NULL },
 };
 
@@ -198,15 +198,26 @@ const unsigned int site_count = ARRAY_SIZE(site_table);
 const char *site_event_name(unsigned int event)
 {
 	static const char *const names[SITE_EVENTS] = {
-		"UNMAP",     "CLEAR",	   "PROT_VMA",	  "PROT_PAGE",	"SOFT_DIRTY",
-		"RELEASE",   "MIGRATE",	   "EXCLUSIVE",	  "SECONDARY",	"CHANGE_PTE",
-		"FLUSH_YOUNG", "CLEAR_YOUNG", "TEST_YOUNG",
+		[SITE_UNMAP] = "UNMAP",
+		[SITE_CLEAR] = "CLEAR",
+		[SITE_PROT_VMA] = "PROT_VMA",
+		[SITE_PROT_PAGE] = "PROT_PAGE",
+		[SITE_SOFT_DIRTY] = "SOFT_DIRTY",
+		[SITE_RELEASE] = "RELEASE",
+		[SITE_MIGRATE] = "MIGRATE",
+		[SITE_EXCLUSIVE] = "EXCLUSIVE",
+		[SITE_SECONDARY] = "SECONDARY",
+		[SITE_CHANGE_PTE] = "CHANGE_PTE",
+		[SITE_FLUSH_YOUNG] = "FLUSH_YOUNG",
+		[SITE_CLEAR_YOUNG] = "CLEAR_YOUNG",
+		[SITE_TEST_YOUNG] = "TEST_YOUNG",
 	};
 	static char number[32];
 
 	if (event < SITE_EVENTS)
 		return names[event];
-	snprintf(number, sizeof(number), "EVENT-%u", event);
+	/* One of the kernel that was not there yet when this was written. */
+	snprintf(number, sizeof(number), "EVENT-%u", event - SITE_EVENTS);
 	return number;
 }
 

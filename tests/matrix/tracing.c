@@ -234,9 +234,11 @@ int tracing_start(char *why, size_t size)
 	 * gets wrong at times: a processor goes on with the breakpoint that was there
 	 * meanwhile, and the kernel dies ("Oops: int3" in __schedule()).
 	 */
-	ret = write_file(INSTANCE "/trace_options", "norecord-cmd", 0) ?:
-	      write_file(INSTANCE "/buffer_size_kb", BUFFER_KB, 0) ?:
-	      open_buffers();
+	ret = write_file(INSTANCE "/trace_options", "norecord-cmd", 0);
+	if (!ret)
+		ret = write_file(INSTANCE "/buffer_size_kb", BUFFER_KB, 0);
+	if (!ret)
+		ret = open_buffers();
 	if (ret)
 		return fail(ret, why, size, "no ring buffer in " INSTANCE);
 	ret = write_file(INSTANCE "/events/" GROUP "/enable", "1", 0);
