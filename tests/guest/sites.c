@@ -245,7 +245,7 @@ static void advise(struct scene *s, size_t len, int advice)
 	int ret = madvise(s->at, len, advice);
 
 	if (ret && errno == EINVAL)
-		SKIP("the kernel does not have it");
+		SKIP("the kernel refuses madvise(%d)", advice);
 	ASSERT_SYS(ret);
 }
 
@@ -320,8 +320,7 @@ static void remap(struct scene *s)
 /* Who may have a huge page, may get it from khugepaged at any time. */
 static void collapse(struct scene *s)
 {
-	if (s->fd < 0)
-		ASSERT_SYS(madvise(s->at, s->len, MADV_HUGEPAGE));
+	ASSERT_SYS(madvise(s->at, s->len, MADV_HUGEPAGE));
 	advise(s, s->len, MADV_COLLAPSE);
 }
 
@@ -533,19 +532,12 @@ static void file_end(struct scene *s)
 static void small_entries_of_huge(struct scene *s)
 {
 	collapse(s);
-	put("/sys/kernel/mm/transparent_hugepage/shmem_enabled", "advise");
 	ASSERT_SYS(munmap(s->at, s->len));
 	ASSERT(mmap(s->other, s->len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, s->fd, 0) ==
 	       s->other);
 	s->at = s->other;
 	advise(s, s->len, MADV_NOHUGEPAGE);
 	touch(s, true);
-}
-
-static void small_entries_end(struct scene *s)
-{
-	(void)s;
-	put("/sys/kernel/mm/transparent_hugepage/shmem_enabled", "never");
 }
 
 static void punch_huge(struct scene *s)
@@ -623,7 +615,7 @@ static const struct act acts[] = {
 	{ "collapse-shmem", SHMEM, NULL, collapse, NULL,
 	  { "khugepaged:retract_page_tables CLEAR 2M x1, rmap:try_to_unmap_one CLEAR 4K x512",
 	    "khugepaged:collapse_and_free_pmd CLEAR 2M x1, rmap:try_to_unmap_one CLEAR 4K x512", "" } },
-	{ "collapse-mapped", SHMEM, small_entries_of_huge, collapse, small_entries_end,
+	{ "collapse-mapped", SHMEM, small_entries_of_huge, collapse, NULL,
 	  { "khugepaged:collapse_pte_mapped_thp CLEAR 2M x1", "" } },
 	{ "punch-hole-hugetlb", SHMEM_SHARED_PMD, NULL, punch_huge, NULL,
 	  { "hugetlb:unmap_hugepage_range CLEAR 1G x1",
