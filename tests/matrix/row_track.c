@@ -57,8 +57,8 @@ static void act_uffd_wp(struct cell *c)
 	expect_protected(c);
 	c->later = protected_no_more;
 	/* Private tables, before it is protected. */
-	c->absent = cell_is(c, OF(HUGETLB_PMD));
-	if (cell_is(c, OF(HUGETLB_PMD) | OF(HUGE_ZERO)))
+	c->absent = cell_is(c, OF(HUGETLB_PMD) | OF(SHMEM_THP));
+	if (cell_is(c, OF(HUGETLB_PMD) | OF(HUGE_ZERO) | OF(SHMEM_THP)))
 		c->flushes = FLUSHES_SOME;
 }
 
@@ -81,11 +81,15 @@ static void act_uffd_unregister(struct cell *c)
 
 static void act_uffd_register(struct cell *c)
 {
-	c->fd = track_open(0);
-	track_register(c->fd, c->area.addr, c->area.len, UFFDIO_REGISTER_MODE_MISSING);
-	c->absent = cell_is(c, OF(HUGETLB_PMD));
-	if (c->absent)
-		c->flushes = FLUSHES_SOME;
+	if (!cell_is(c, OF(HUGETLB_PMD))) {
+		c->fd = track_open(0);
+		track_register(c->fd, c->area.addr, c->area.len, UFFDIO_REGISTER_MODE_MISSING);
+		return;
+	}
+	/* Faults on pages that are there, each process is to see for itself. */
+	protect_start(c);
+	c->absent = true;
+	c->flushes = FLUSHES_SOME;
 }
 
 /* Pages change their address, and not their frame. */
