@@ -663,11 +663,11 @@ void cell_run(struct cell *c)
 	if (c->row->first)
 		c->row->first(c);
 	area_make(&c->area, (enum column_id)(c->column - columns));
+	cell_places(c);
 	if (c->row->run) {
 		c->row->run(c);
 		ktap_end();
 	}
-	cell_places(c);
 	if (c->row->before)
 		c->row->before(c);
 	open_contexts(c);

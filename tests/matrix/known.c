@@ -3,6 +3,14 @@
 #include "watched.h"
 
 static const struct known list[] = {
+	{
+		.row = "uffd-move",
+		.columns = OF(MTHP),
+		.mode = DMIRAGE_MODE_PINNED,
+		.since = 608,
+		.why = "UFFDIO_MOVE of a pinned large folio goes round in the kernel for ever",
+		.link = "docs/found-bugs.md#uffdio_move-does-not-end-if-a-large-folio-is-pinned",
+	},
 	{ 0 }
 };
 

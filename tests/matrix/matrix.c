@@ -23,6 +23,7 @@
 #include "known.h"
 #include "rows.h"
 #include "settings.h"
+#include "sites.h"
 
 #define MODES	   3
 #define CELL_LIMIT 20
@@ -276,6 +277,17 @@ static void run(int arg)
 	cell_run(&cell);
 }
 
+/* Which of the kernel's notifier sites that was. */
+static bool sites_on;
+
+static void take_sites(const char *name)
+{
+	long ret = sites_on ? sites_take(name, NULL, NULL) : 0;
+
+	if (ret < 0)
+		ktap_note("notifier sites: %s", sites_why());
+}
+
 static char *text_said(void)
 {
 	static char text[TEXT_MAX];
@@ -310,6 +322,7 @@ static void run_cell(void)
 	columns_replenish(cell.column);
 	began = now_ms();
 	verdict = ktap_run(&test, &why);
+	take_sites(name);
 	settings_back();
 	if (log_complains())
 		verdict = KTAP_FAIL;
@@ -400,9 +413,16 @@ int main(int argc, char **argv)
 	columns_start();
 	settings_keep();
 	log_start();
+	sites_on = !sites_start();
+	if (!sites_on)
+		fprintf(out, "# notifier sites are not seen: %s\n", sites_why());
 	print_head();
 	each_cell(run_cell);
 	columns_stop();
+	if (sites_on) {
+		sites_stop();
+		sites_print(out);
+	}
 	fprintf(out, "matrix-end: {\"passed\":%u,\"failed\":%u,\"known\":%u,\"na\":%u}\n",
 		totals.passed, totals.failed, totals.known, totals.na);
 	fflush(out);

@@ -1,6 +1,186 @@
 // SPDX-License-Identifier: GPL-2.0
+/* Rows: what leaves translations as they are, so nobody needs to be told. */
+#define _GNU_SOURCE
+#include <linux/mempolicy.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include "rows.h"
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+#ifndef SYS_mseal
+#define SYS_mseal 462
+#endif
+#ifndef SYS_memfd_secret
+#define SYS_memfd_secret 447
+#endif
+
+#define OWN_COLUMNS (ANON_COLUMNS | SHMEM_COLUMNS | OF(FILE) | OF(HUGETLB) | OF(HUGETLB_SHARED))
+#define MAKES_OWN   "it makes a page of the process's own of it: see first-write"
+
+static void act_mlock(struct cell *c)
+{
+	ASSERT_SYS(mlock(c->area.addr, c->area.len));
+}
+
+static void act_munlock(struct cell *c)
+{
+	ASSERT_SYS(munlock(c->area.addr, c->area.len));
+}
+
+static void act_mincore(struct cell *c)
+{
+	static u8 there[PROBE_1G / PROBE_4K];
+
+	ASSERT_SYS(mincore(c->area.addr, c->area.len, there));
+}
+
+static void act_populate(struct cell *c)
+{
+	if (madvise(c->area.addr, c->area.len, MADV_POPULATE_WRITE)) {
+		ASSERT_EQ(errno, EINVAL);
+		SKIP("the kernel has it since 5.14");
+	}
+}
+
+static void act_nohugepage(struct cell *c)
+{
+	ASSERT_SYS(madvise(c->area.addr, c->area.len, MADV_NOHUGEPAGE));
+}
+
+static void act_policy(struct cell *c)
+{
+	unsigned long mask = 2;
+
+	/* Only of what comes from now on. */
+	ASSERT_SYS(syscall(SYS_mbind, c->area.addr, c->area.len, MPOL_BIND, &mask,
+			   8 * sizeof(mask), 0));
+}
+
+static void act_swap_in(struct cell *c)
+{
+	unsigned int i;
+
+	for (i = 0; i < PLACES; i++)
+		EXPECT_EQ(cpu_read(c->place[i].p), c->place[i].value);
+	cell_all(c, PLACE_KEPT);
+}
+
+static void act_mseal(struct cell *c)
+{
+	ASSERT_SYS(syscall(SYS_mseal, c->area.addr, c->area.len, 0));
+	EXPECT_ERRNO(munmap(c->area.addr, c->area.len), EPERM);
+	EXPECT_ERRNO(mprotect(c->area.addr, c->area.len, PROT_READ), EPERM);
+}
+
+/* Memory that the kernel itself has no mapping of is not for a device. */
+static void run_secret(struct cell *c)
+{
+	int fd = (int)syscall(SYS_memfd_secret, 0);
+	struct dmirage *d;
+	uint32_t id;
+	u8 *p;
+
+	if (fd < 0)
+		SKIP("no memfd_secret(): %s", strerror(errno));
+	ASSERT_SYS(ftruncate(fd, PROBE_4K));
+	p = mmap(NULL, PROBE_4K, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	ASSERT(p != MAP_FAILED);
+	cpu_write(p, 0x5ec7e7);
+	d = open_mode(c->mode, 0);
+	if (is_pinned(c))
+		EXPECT_EQ((u64)dmirage_region_add(d, p, PROBE_4K, 0, &id), (u64)-EFAULT);
+	/* Where the device walks the process's own table, it gets what the process has. */
+	if (c->mode == DMIRAGE_MODE_SHARED)
+		EXPECT_EQ(dev_read(d, p), 0x5ec7e7);
+	else if (c->write)
+		expect_write_fault(d, p, EFAULT);
+	else
+		expect_read_fault(d, p, EFAULT);
+	EXPECT_EQ(cpu_read(p), 0x5ec7e7);
+	EXPECT_EQ(get_counters(d).violations, 0);
+	dmirage_close(d);
+}
+
 const struct row rows_quiet[] = {
+	{
+		.name = "mlock",
+		.what = "mlock()",
+		.columns = OWN_COLUMNS,
+		.not = { { OF(HUGETLB_PMD), "it would fill all of 1 GiB" },
+			 { OF(HUGETLB_1G), "it is like hugetlb of 2 MiB" },
+			 { OF(SWAPPED), "it is swapped in: see swap-in" } },
+		.else_why = MAKES_OWN,
+		.flushes = FLUSHES_NONE,
+		.act = act_mlock,
+	},
+	{
+		.name = "munlock",
+		.what = "munlock()",
+		.columns = ALL_COLUMNS,
+		.flushes = FLUSHES_NONE,
+		.act = act_munlock,
+	},
+	{
+		.name = "mincore",
+		.what = "mincore()",
+		.columns = ALL_COLUMNS,
+		.flushes = FLUSHES_NONE,
+		.act = act_mincore,
+	},
+	{
+		.name = "populate",
+		.what = "madvise(MADV_POPULATE_WRITE)",
+		.columns = OWN_COLUMNS,
+		.not = { { OF(HUGETLB_PMD), "it would fill all of 1 GiB" },
+			 { OF(HUGETLB_1G), "it is like hugetlb of 2 MiB" },
+			 { OF(SWAPPED), "it is swapped in: see swap-in" } },
+		.else_why = MAKES_OWN,
+		.flushes = FLUSHES_NONE,
+		.act = act_populate,
+	},
+	{
+		.name = "nohugepage",
+		.what = "madvise(MADV_NOHUGEPAGE): huge pages that are there stay",
+		.columns = ALL_COLUMNS & ~HUGETLB_COLUMNS,
+		.else_why = "hugetlb memory has no other pages",
+		.flushes = FLUSHES_NONE,
+		.act = act_nohugepage,
+	},
+	{
+		.name = "policy",
+		.what = "mbind() for pages to come",
+		.columns = ALL_COLUMNS,
+		.flushes = FLUSHES_NONE,
+		.act = act_policy,
+	},
+	{
+		.name = "swap-in",
+		.what = "what was swapped out is used again",
+		.columns = OF(SWAPPED),
+		.else_why = "it is not swapped out",
+		.flushes = FLUSHES_NONE,
+		.act = act_swap_in,
+	},
+	{
+		.name = "mseal",
+		.what = "mseal(): the mapping can be changed no more",
+		.columns = ALL_COLUMNS,
+		.since = 610,
+		.flushes = FLUSHES_NONE,
+		.act = act_mseal,
+	},
+	{
+		.name = "secret",
+		.what = "memfd_secret(): memory that no device is given",
+		.columns = OF(MEMFD),
+		.since = 514,
+		.else_why = "it is a kind of memory of its own, made by memfd_secret()",
+		.flushes = FLUSHES_NONE,
+		.run = run_secret,
+	},
 	{ 0 }
 };

@@ -195,6 +195,7 @@ const struct row rows_track[] = {
 		.not = { NOT_UFFD, { ZERO_COLUMNS, "what nobody has written to is not moved" } },
 		.else_why = "only for anonymous memory",
 		.flushes = FLUSHES_SOME,
+		.limit = 4,
 		.act = act_uffd_move,
 	},
 	{
