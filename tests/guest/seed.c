@@ -15,7 +15,7 @@
 #define PROBE_AT(n)  (0xa00 + 16 * (size_t)(n)) /* the processor's; then the context's */
 
 /* What a held operation of several chunks writes, none of which is a place. */
-#define MIDDLE_PAGE  300u
+#define MIDDLE_PAGE  150u
 #define MIDDLE_LEN   (3 * (size_t)DMIRAGE_CHUNK)
 #define MIDDLE_VALUE 0x3d3d3d3d3d3d3d3dull
 #define HELD_VALUE   0x4e1d4e1d4e1d4e1dull
@@ -430,7 +430,7 @@ void seed_do(struct seed *s, void (*act)(struct seed *s))
 	for (i = 0; i < s->contexts; i++) {
 		struct seed_context *c = &s->context[i];
 
-		if (c->mode != DMIRAGE_MODE_PINNED)
+		if (c->mode != DMIRAGE_MODE_PINNED && !s->unflushed)
 			EXPECT_GE(get_counters(c->d).flushes, c->before.flushes + 1);
 	}
 }
