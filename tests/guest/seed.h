@@ -79,12 +79,13 @@ struct seed_writer {
  * @d:       the handle
  * @mode:    DMIRAGE_MODE_*
  * @watched: each store to the page table is judged
+ * @unflushed: the operation need not flush it, nor await what is held
  * @before:  its counters, before the operation
  */
 struct seed_context {
 	struct dmirage *d;
 	unsigned int mode;
-	bool watched;
+	bool watched, unflushed;
 	struct dmirage_counters before;
 };
 
@@ -96,7 +97,6 @@ struct seed_context {
  * @piece @pieces: where the memory is
  * @context @contexts: on it; the first is the one that is held
  * @held_page: page of the access that is held
- * @unflushed: the operation need not flush, nor await, what is held
  * @gone:    pages that nobody looks at
  */
 struct seed {
@@ -108,7 +108,6 @@ struct seed {
 	struct seed_context context[SEED_CONTEXTS];
 	unsigned int contexts;
 	unsigned int held_page;
-	bool unflushed;
 	bool gone[SEED_PIECES * SEED_PAGES];
 
 	/* the helper's own */
@@ -116,7 +115,7 @@ struct seed {
 	unsigned int place[SEED_PLACES], places;
 	struct seed_writer writer[SEED_WRITERS];
 	unsigned int writers;
-	atomic_bool stop;
+	atomic_bool started, stop;
 	bool held;
 	u64 round;
 };
@@ -150,7 +149,7 @@ void seed_gone(struct seed *s, unsigned int page, unsigned int pages);
 /* A writer for another process. */
 struct seed_writer *seed_writer_away(struct seed *s);
 
-/* What a writer does until all are told to stop. */
+/* What a writer does, from seed_start() until seed_end(). */
 void *seed_writer_run(void *writer);
 
 /* Fill the memory, and have all contexts use all of it. */

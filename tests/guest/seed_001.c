@@ -217,7 +217,9 @@ static void scenario(unsigned int mode, enum seed_order order, int what)
 	prepare(s, what);
 	seed_contexts(s, mode);
 	/* Frames stay: what was cached of the PMD entry is true (kernel before 6.6). */
-	s->unflushed = mode == DMIRAGE_MODE_SHARED && what != WHOLE && what != HALF;
+	for (i = 0; i < s->contexts; i++)
+		s->context[i].unflushed = mode == DMIRAGE_MODE_SHARED && what != WHOLE &&
+					  what != HALF;
 	seed_start(s);
 	/* To look is to use: not what must not be in the IOTLB. */
 	if (order != SEED_WALK)
