@@ -536,7 +536,11 @@ static void expect_right(struct seed *s, struct seed_context *c)
 {
 	struct dmirage_audit_range audit;
 	unsigned int i, translations = 0;
+	uint32_t id;
 
+	if (c->mode == DMIRAGE_MODE_PINNED)
+		ASSERT_OK(dmirage_region_add(c->d, s->scratch, PROBE_2M, DMIRAGE_REGION_WRITE,
+					     &id));
 	for (i = 0; i < s->pieces; i++) {
 		copy_piece(s, c->d, i);
 		compare(s, i, s->scratch, "a context");
