@@ -24,7 +24,7 @@
 #define WRITERS_MS   5000 /* until all have written */
 
 static const unsigned int places[] = { 0, 1, 2, 100, 255, 256, 400, 510, 511 };
-static const unsigned int probes[] = { 0, 1, 255, 511 };
+const unsigned int seed_probed[] = { 0, 1, 255, 511 };
 
 static const char *const order_names[SEED_ORDERS] = {
 	[SEED_FREE] = "free",	  [SEED_WALK] = "walk",		[SEED_TRANSLATED] = "translated",
@@ -462,7 +462,7 @@ static void put_probe(struct seed *s, unsigned int page, size_t at, u64 value)
 
 unsigned int seed_probe(struct seed *s, struct dmirage *d)
 {
-	unsigned int c = 0, pages = s->pieces * ARRAY_SIZE(probes), i, k, stale = 0;
+	unsigned int c = 0, pages = s->pieces * ARRAY_SIZE(seed_probed), i, k, stale = 0;
 	u64 value = ++s->round << 32;
 	size_t at;
 
@@ -475,8 +475,8 @@ unsigned int seed_probe(struct seed *s, struct dmirage *d)
 	 * little.
 	 */
 	for (i = pages; i--;) {
-		unsigned int page = i / ARRAY_SIZE(probes) * SEED_PAGES +
-				    probes[i % ARRAY_SIZE(probes)];
+		unsigned int page = i / ARRAY_SIZE(seed_probed) * SEED_PAGES +
+				    seed_probed[i % ARRAY_SIZE(seed_probed)];
 		u8 *p = seed_page(s, page) + at;
 
 		if (s->gone[page])

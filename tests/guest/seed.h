@@ -176,9 +176,12 @@ int seed_ask_to_move(void *addr, int node);
 
 /* ---- After ----------------------------------------------------------------- */
 
+/* Pages 0, 1, 255 and 511. */
+extern const unsigned int seed_probed[4];
+
 /*
- * Processor and context write to the pages 0, 1, 255 and 511 of each piece, and read
- * what the other one wrote.
+ * Processor and context write to these pages of each piece, and read what the other one
+ * wrote.
  *
  * Return: a bit for each page where one of them did not see the other, in this order.
  */

@@ -160,17 +160,21 @@ static void pages_out(struct seed *s)
 {
 	u64 before[ARRAY_SIZE(quiet)];
 	unsigned int i, k;
+	bool out;
 	u8 *p;
 
 	frames(s, before);
 	ASSERT_SYS(madvise(s->mem.addr, PROBE_2M, MADV_PAGEOUT));
+	/* What was held may have it back at once, and comes last. */
 	for (i = 0; i < ARRAY_SIZE(quiet) && !pinned(s); i++) {
 		p = seed_page(s, quiet[i]);
-		for (k = 0; k < PAGE_TRY && !swapped(p); k++) {
+		out = swapped(p);
+		for (k = 0; k < PAGE_TRY && !out; k++) {
 			sleep_ms(1);
 			ASSERT_SYS(madvise(p, PROBE_4K, MADV_PAGEOUT));
+			out = swapped(p);
 		}
-		EXPECT(swapped(p));
+		EXPECT(out);
 	}
 	if (pinned(s))
 		expect_stay(s, before);
@@ -199,6 +203,7 @@ static struct seed *prepare(enum seed_order order, enum what what)
 	if (what == SWAP && !has_swap())
 		SKIP("no swap in this guest");
 	seed_memory(s, what == COW_THP ? PROBE_KIND_THP : PROBE_KIND_4K);
+	s->held_page = quiet[ARRAY_SIZE(quiet) - 1];
 	return s;
 }
 
@@ -227,17 +232,26 @@ static void unpinned(int what)
 	struct seed *s = prepare(SEED_FREE, what);
 	struct dmirage *d = seed_context(s, DMIRAGE_MODE_MIRROR, false, 0);
 	struct dmirage_violation v;
+	unsigned int stale, i;
+	u64 before[4];
 
 	ASSERT_PROBE(probe_ctx_write(d, "fault_mode", "inval-ignored"));
 	seed_fill(s);
 	EXPECT_EQ(seed_probe(s, d), 0);
+	for (i = 0; i < 4; i++)
+		before[i] = frame_of(seed_page(s, seed_probed[i]));
 	if (what == COW || what == COW_THP)
 		fork_child(s);
 	else
 		acts[what](s);
-	/* Each of the four pages, both ways. */
-	EXPECT_EQ(seed_probe(s, d), 0xf);
-	EXPECT_EQ(get_counters(d).violations, 8);
+	/* Each of the four pages, both ways; swap may give one back that was not used. */
+	stale = seed_probe(s, d);
+	EXPECT_EQ(get_counters(d).violations, 2 * (u64)__builtin_popcount(stale));
+	EXPECT_NE(stale, 0);
+	if (what != SWAP)
+		EXPECT_EQ(stale, 0xf);
+	for (i = 0; i < 4; i++)
+		EXPECT_EQ(stale >> i & 1, frame_of(seed_page(s, seed_probed[i])) != before[i]);
 	ASSERT_EQ(dmirage_read_violations(d, &v, 1, 1000), 1);
 	EXPECT_EQ(v.kind, DMIRAGE_VIOL_FRAME);
 	/* What the parent did not get, the child did. */
