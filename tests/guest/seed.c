@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #define _GNU_SOURCE
+#include <fcntl.h>
 #include <linux/mempolicy.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -450,6 +451,37 @@ int seed_ask_to_move(void *addr, int node)
 	if (syscall(SYS_move_pages, 0, 1ul, &addr, &node, &status, MPOL_MF_MOVE_ALL) < 0)
 		return -errno;
 	return status;
+}
+
+void seed_fork(struct seed *s)
+{
+	static u8 then[PROBE_2M];
+	int go[2], ready[2];
+	char c = 0;
+
+	ASSERT_SYS(pipe2(go, O_CLOEXEC));
+	ASSERT_SYS(pipe2(ready, O_CLOEXEC));
+	s->child = fork();
+	ASSERT(s->child >= 0);
+	if (!s->child) {
+		close(go[1]);
+		memcpy(then, s->mem.addr, PROBE_2M);
+		if (write(ready[1], &c, 1) != 1 || read(go[0], &c, 1) != 1)
+			_exit(2);
+		_exit(memcmp(then, s->mem.addr, PROBE_2M) ? SEED_FORK_CHANGED : 0);
+	}
+	close(go[0]);
+	close(ready[1]);
+	ASSERT_EQ(read(ready[0], &c, 1), 1);
+	close(ready[0]);
+	s->child_go = go[1];
+}
+
+int seed_fork_end(struct seed *s)
+{
+	ASSERT_EQ(write(s->child_go, "g", 1), 1);
+	close(s->child_go);
+	return wait_child(s->child);
 }
 
 /* ---- After ----------------------------------------------------------------------- */

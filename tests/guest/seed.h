@@ -118,6 +118,8 @@ struct seed {
 	atomic_bool started, stop;
 	bool held;
 	u64 round;
+	pid_t child;
+	int child_go;
 };
 
 /* ---- Before ---------------------------------------------------------------- */
@@ -173,6 +175,18 @@ void seed_move(struct seed *s);
 
 /* Move pages of this process, as is asked: the status of each is what is told. */
 int seed_ask_to_move(void *addr, int node);
+
+/* A child that has the data of then, in @mem, and waits. */
+void seed_fork(struct seed *s);
+
+/*
+ * The child ends.
+ *
+ * Return: 0 if it still has the data of then; SEED_FORK_CHANGED.
+ */
+int seed_fork_end(struct seed *s);
+
+#define SEED_FORK_CHANGED 3
 
 /* ---- After ----------------------------------------------------------------- */
 

@@ -28,44 +28,6 @@ static const unsigned int quiet[] = { 7, 50, 300, 509 };
 #define COW_AT	  0x900
 #define PAGE_TRY  50
 
-/* ---- The child of a fork ------------------------------------------------------- */
-
-static struct {
-	pid_t pid;
-	int go;
-} child;
-
-#define CHILD_CHANGED 3
-
-/* It has the data of then, and looks at the end whether it has it still. */
-static void fork_child(struct seed *s)
-{
-	static u8 then[PROBE_2M];
-	int go[2], ready[2];
-	char c = 0;
-
-	ASSERT_SYS(pipe2(go, O_CLOEXEC));
-	ASSERT_SYS(pipe2(ready, O_CLOEXEC));
-	child.pid = fork();
-	ASSERT(child.pid >= 0);
-	if (!child.pid) {
-		close(go[1]);
-		memcpy(then, s->mem.addr, PROBE_2M);
-		if (write(ready[1], &c, 1) != 1 || read(go[0], &c, 1) != 1)
-			_exit(2);
-		_exit(memcmp(then, s->mem.addr, PROBE_2M) ? CHILD_CHANGED : 0);
-	}
-	close(go[0]);
-	child.go = go[1];
-	ASSERT_EQ(read(ready[0], &c, 1), 1);
-}
-
-static int end_child(void)
-{
-	ASSERT_EQ(write(child.go, "g", 1), 1);
-	return wait_child(child.pid);
-}
-
 /* ---- What is done to the pages -------------------------------------------------- */
 
 /* Does a pin keep them? */
@@ -117,7 +79,7 @@ static void copies(struct seed *s)
 	u8 *p;
 
 	frames(s, before);
-	fork_child(s);
+	seed_fork(s);
 	for (i = 0; i < ARRAY_SIZE(quiet); i++) {
 		p = seed_page(s, quiet[i]) + COW_AT;
 		/* By the device, if that is not held. */
@@ -222,7 +184,7 @@ static void scenario(unsigned int mode, enum seed_order order, int what)
 	}
 	seed_end(s);
 	if (what == COW || what == COW_THP)
-		EXPECT_EQ(end_child(), 0);
+		EXPECT_EQ(seed_fork_end(s), 0);
 }
 
 /* ---- Neither pinned nor mirrored ---------------------------------------------------- */
@@ -241,7 +203,7 @@ static void unpinned(int what)
 	for (i = 0; i < 4; i++)
 		before[i] = frame_of(seed_page(s, seed_probed[i]));
 	if (what == COW || what == COW_THP)
-		fork_child(s);
+		seed_fork(s);
 	else
 		acts[what](s);
 	/* Each of the four pages, both ways; swap may give one back that was not used. */
@@ -256,7 +218,7 @@ static void unpinned(int what)
 	EXPECT_EQ(v.kind, DMIRAGE_VIOL_FRAME);
 	/* What the parent did not get, the child did. */
 	if (what == COW || what == COW_THP)
-		EXPECT_EQ(end_child(), CHILD_CHANGED);
+		EXPECT_EQ(seed_fork_end(s), SEED_FORK_CHANGED);
 }
 
 /* A reference keeps the page from migrating; it does not keep it for the process. */
@@ -276,7 +238,7 @@ static void referenced(int arg)
 	copies(s);
 	/* But this device was told. */
 	EXPECT_EQ(seed_probe(s, d), 0);
-	EXPECT_EQ(end_child(), 0);
+	EXPECT_EQ(seed_fork_end(s), 0);
 	expect_clean(d);
 }
 
