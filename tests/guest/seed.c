@@ -11,7 +11,6 @@
 #include "seed.h"
 
 /* Where the words are in a page. */
-#define WRITER_AT(n) (64 * (1 + (size_t)(n)))
 #define HELD_AT	     0x800
 #define PROBE_AT(n)  (0xa00 + 16 * (size_t)(n)) /* the processor's; then the context's */
 
@@ -20,9 +19,6 @@
 #define MIDDLE_LEN   (3 * (size_t)DMIRAGE_CHUNK)
 #define MIDDLE_VALUE 0x3d3d3d3d3d3d3d3dull
 #define HELD_VALUE   0x4e1d4e1d4e1d4e1dull
-
-#define BATCH	     8
-#define WRITERS_MS   5000 /* until all have written */
 
 static const unsigned int places[] = { 0, 1, 2, 100, 255, 256, 400, 510, 511 };
 const unsigned int seed_probed[] = { 0, 1, 255, 511 };
@@ -119,29 +115,12 @@ void seed_gone(struct seed *s, unsigned int page, unsigned int n)
 	memset(&s->gone[page], true, n);
 }
 
-static struct seed_writer *add_writer(struct seed *s, struct dmirage *d)
-{
-	struct seed_writer *w = &s->writer[s->writers];
-
-	ASSERT(s->writers < SEED_WRITERS);
-	*w = (struct seed_writer){ .seed = s, .number = s->writers++, .d = d };
-	return w;
-}
-
-struct seed_writer *seed_writer_away(struct seed *s)
-{
-	struct seed_writer *w = add_writer(s, NULL);
-
-	w->away = true;
-	return w;
-}
-
 u8 *seed_page(const struct seed *s, unsigned int page)
 {
 	return s->piece[page / SEED_PAGES] + page % SEED_PAGES * PROBE_4K;
 }
 
-static u8 *right_page(const struct seed *s, unsigned int page)
+u8 *seed_right(const struct seed *s, unsigned int page)
 {
 	return s->right + page * PROBE_4K;
 }
@@ -192,117 +171,12 @@ void seed_fill(struct seed *s)
 	choose_places(s);
 	for (n = 0; n < SEED_WRITERS; n++) {
 		for (k = 0; k < s->places; k++)
-			cpu_write(right_page(s, s->place[k]) + WRITER_AT(n), 0);
+			cpu_write(seed_right(s, s->place[k]) + SEED_WRITER_AT(n), 0);
 	}
 	for (n = 0; n < s->pieces; n++) {
 		memcpy(s->piece[n], s->right + n * PROBE_2M, PROBE_2M);
 		for (k = 0; k < s->contexts; k++)
 			use_all(s, &s->context[k], s->piece[n]);
-	}
-}
-
-/* ---- Writers --------------------------------------------------------------------- */
-
-static u64 value_of(const struct seed_writer *w, u64 n)
-{
-	return n ? (u64)(w->number + 1) << 56 | n : 0;
-}
-
-static u8 *word_of(const struct seed_writer *w, u64 n)
-{
-	const struct seed *s = w->seed;
-
-	return seed_page(s, s->place[n % s->places]) + WRITER_AT(w->number);
-}
-
-/* What was written where @n is to be written. */
-static u64 value_before(const struct seed_writer *w, u64 n)
-{
-	return value_of(w, n > w->seed->places ? n - w->seed->places : 0);
-}
-
-static void found(struct seed_writer *w, u64 n, u64 value)
-{
-	if (value == value_before(w, n))
-		return;
-	if (!w->lost++)
-		w->lost_page = w->seed->place[n % w->seed->places];
-}
-
-static void write_by_cpu(struct seed_writer *w)
-{
-	u64 n = w->n + 1;
-
-	found(w, n, cpu_read(word_of(w, n)));
-	cpu_write(word_of(w, n), value_of(w, n));
-	w->n = n;
-	if (n % 64 == 0)
-		sleep_ms(1);
-}
-
-static bool write_by_device(struct seed_writer *w)
-{
-	struct dmirage_sqe sqe[2 * BATCH];
-	struct dmirage_cqe cqe;
-	unsigned int i;
-	u64 n = w->n;
-
-	for (i = 0; i < BATCH; i++) {
-		dmirage_prep_read_imm(&sqe[2 * i], 2 * i, word_of(w, n + 1 + i), 8);
-		dmirage_prep_write_imm(&sqe[2 * i + 1], 2 * i + 1, word_of(w, n + 1 + i),
-				       value_of(w, n + 1 + i), 8);
-	}
-	if (dmirage_submit(w->d, sqe, 2 * BATCH) != 2 * BATCH)
-		return false;
-	for (i = 0; i < 2 * BATCH; i++) {
-		if (dmirage_wait(w->d, &cqe, OP_TIMEOUT_MS))
-			return false;
-		if (cqe.status != DMIRAGE_ST_OK && !w->failed++) {
-			w->status = cqe.status;
-			w->detail = cqe.detail;
-		}
-		if (i % 2)
-			w->n = ++n;
-		else
-			found(w, n + 1, cqe.result);
-	}
-	if (n % (4 * BATCH) == 0)
-		sleep_ms(1);
-	return true;
-}
-
-void *seed_writer_run(void *arg)
-{
-	struct seed_writer *w = arg;
-
-	while (!atomic_load(&w->seed->started))
-		sleep_ms(1);
-	while (!atomic_load(&w->seed->stop)) {
-		if (!w->d) {
-			write_by_cpu(w);
-		} else if (!write_by_device(w)) {
-			w->failed++;
-			break;
-		}
-	}
-	atomic_store(&w->ended, true);
-	return NULL;
-}
-
-/* Until each has written @more. */
-static void writers_go_on(struct seed *s, u64 more)
-{
-	u64 end = now_ms() + (u64)WRITERS_MS * ktap_scale(), until[SEED_WRITERS];
-	unsigned int i;
-
-	for (i = 0; i < s->writers; i++)
-		until[i] = s->writer[i].n + more;
-	for (i = 0; i < s->writers; i++) {
-		while (s->writer[i].n < until[i]) {
-			ASSERT(!atomic_load(&s->writer[i].ended));
-			ASSERT(now_ms() < end);
-			sleep_ms(1);
-		}
 	}
 }
 
@@ -312,47 +186,10 @@ void seed_start(struct seed *s)
 
 	seed_fill(s);
 	for (i = 0; i < SEED_CPUS; i++)
-		add_writer(s, NULL);
+		seed_writer_add(s, NULL);
 	for (i = s->order == SEED_FREE ? 0 : 1; i < s->contexts; i++)
-		add_writer(s, s->context[i].d);
-	for (i = 0; i < s->writers; i++) {
-		if (!s->writer[i].away)
-			ASSERT(!pthread_create(&s->writer[i].thread, NULL, seed_writer_run,
-					       &s->writer[i]));
-	}
-	atomic_store(&s->started, true);
-	writers_go_on(s, s->places);
-}
-
-static void writers_end(struct seed *s)
-{
-	u64 end = now_ms() + (u64)WRITERS_MS * ktap_scale(), n;
-	struct seed_writer *w;
-	unsigned int k;
-
-	atomic_store(&s->stop, true);
-	for (w = s->writer; w < s->writer + s->writers; w++) {
-		if (w->away) {
-			while (!atomic_load(&w->ended)) {
-				ASSERT(now_ms() < end);
-				sleep_ms(1);
-			}
-		} else {
-			pthread_join(w->thread, NULL);
-		}
-		if (w->lost || w->failed)
-			ktap_note("writer %u, %s: %llu numbers, %llu lost, the first on page %u; %llu failed: %s, %u",
-				  w->number, w->d ? "a context" : "a processor", (u64)w->n, w->lost,
-				  w->lost_page, w->failed, dmirage_status_str(w->status), w->detail);
-		EXPECT_EQ(w->lost, 0);
-		EXPECT_EQ(w->failed, 0);
-		/* The last ones, one at each place. */
-		for (k = 0; k < s->places && k < w->n; k++) {
-			n = w->n - k;
-			cpu_write(right_page(s, s->place[n % s->places]) + WRITER_AT(w->number),
-				  value_of(w, n));
-		}
-	}
+		seed_writer_add(s, s->context[i].d);
+	seed_writers_start(s);
 }
 
 /* ---- Meanwhile ------------------------------------------------------------------- */
@@ -377,11 +214,11 @@ static void hold_access(struct seed *s)
 	struct dmirage_sqe sqe;
 
 	dmirage_prep_write_imm(&sqe, 1, p, HELD_VALUE, 8);
-	cpu_write(right_page(s, s->held_page) + HELD_AT, HELD_VALUE);
+	cpu_write(seed_right(s, s->held_page) + HELD_AT, HELD_VALUE);
 	if (s->order == SEED_MIDDLE) {
 		dmirage_prep_fill(&sqe, 1, part, MIDDLE_VALUE, MIDDLE_LEN);
-		memset(right_page(s, middle), (int)(MIDDLE_VALUE & 0xff), MIDDLE_LEN);
-		cpu_write(right_page(s, s->held_page) + HELD_AT, cpu_read(p));
+		memset(seed_right(s, middle), (int)(MIDDLE_VALUE & 0xff), MIDDLE_LEN);
+		cpu_write(seed_right(s, s->held_page) + HELD_AT, cpu_read(p));
 	}
 	arm_hold_long(d, points[s->order]);
 	submit(d, &sqe);
@@ -429,7 +266,7 @@ void seed_do(struct seed *s, void (*act)(struct seed *s))
 	if (hold)
 		let_go(s);
 	s->held |= hold;
-	writers_go_on(s, 1);
+	seed_writers_go_on(s, SEED_BATCH + 1);
 	for (i = 0; i < s->contexts; i++) {
 		struct seed_context *c = &s->context[i];
 
@@ -489,7 +326,7 @@ int seed_fork_end(struct seed *s)
 /* The words of a context, on a page. */
 static void put_probe(struct seed *s, unsigned int page, size_t at, u64 value)
 {
-	cpu_write(right_page(s, page) + at, value);
+	cpu_write(seed_right(s, page) + at, value);
 }
 
 unsigned int seed_probe(struct seed *s, struct dmirage *d)
@@ -530,7 +367,7 @@ static void compare(const struct seed *s, unsigned int piece, const u8 *is, cons
 	size_t at = 0;
 
 	for (page = piece * SEED_PAGES; page < (piece + 1) * SEED_PAGES; page++) {
-		const u8 *a = is + page % SEED_PAGES * PROBE_4K, *b = right_page(s, page);
+		const u8 *a = is + page % SEED_PAGES * PROBE_4K, *b = seed_right(s, page);
 
 		if (s->gone[page] || !memcmp(a, b, PROBE_4K) || pages++)
 			continue;
@@ -543,7 +380,7 @@ static void compare(const struct seed *s, unsigned int piece, const u8 *is, cons
 	is += first % SEED_PAGES * PROBE_4K + at;
 	ktap_fail(__FILE__, __LINE__,
 		  "%s: %u pages are wrong, the first is %u at 0x%zx: 0x%llx instead of 0x%llx", who,
-		  pages, first, at, cpu_read(is), cpu_read(right_page(s, first) + at));
+		  pages, first, at, cpu_read(is), cpu_read(seed_right(s, first) + at));
 }
 
 /* All of a piece as the device sees it, but for what is gone. */
@@ -597,7 +434,7 @@ void seed_end(struct seed *s)
 {
 	unsigned int i;
 
-	writers_end(s);
+	seed_writers_end(s);
 	for (i = 0; i < s->contexts; i++)
 		EXPECT_EQ(seed_probe(s, s->context[i].d), 0);
 	for (i = 0; i < s->pieces; i++)

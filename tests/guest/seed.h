@@ -24,7 +24,7 @@
 #ifndef DMIRAGE_TEST_SEED_H
 #define DMIRAGE_TEST_SEED_H
 
-#include "schedule.h"
+#include "seed_writer.h"
 #include "watched.h"
 
 /* Where the operation comes, as seen from an access of the first context. */
@@ -44,35 +44,8 @@ enum seed_order {
 #define SEED_PIECES	3
 #define SEED_PAGES	512 /* of a piece */
 #define SEED_CONTEXTS	4
-#define SEED_WRITERS	8
 #define SEED_CPUS	2 /* writers that are processors, of this process */
 #define SEED_PLACES	(9 * SEED_PIECES)
-
-struct seed;
-
-/**
- * struct seed_writer - somebody who counts in the memory
- * @seed:   whose memory
- * @number: of this writer
- * @d:      the context, or NULL: a processor
- * @away:   a thread of another process, which seed_writer_run() is left to
- * @n:      the last number that was written
- * @lost:   numbers that were not there any more
- * @lost_page: page of the first one
- * @failed: operations that failed; the first one's status and detail are kept
- * @ended:  it has
- */
-struct seed_writer {
-	struct seed *seed;
-	unsigned int number;
-	struct dmirage *d;
-	bool away;
-	_Atomic u64 n;
-	u64 lost, failed;
-	unsigned int lost_page, status, detail;
-	atomic_bool ended;
-	pthread_t thread;
-};
 
 /**
  * struct seed_context - a context on the memory
@@ -148,12 +121,6 @@ void seed_contexts(struct seed *s, unsigned int mode);
 /* Pages from @page on will be gone. */
 void seed_gone(struct seed *s, unsigned int page, unsigned int pages);
 
-/* A writer for another process. */
-struct seed_writer *seed_writer_away(struct seed *s);
-
-/* What a writer does, from seed_start() until seed_end(). */
-void *seed_writer_run(void *writer);
-
 /* Fill the memory, and have all contexts use all of it. */
 void seed_fill(struct seed *s);
 
@@ -163,6 +130,9 @@ void seed_start(struct seed *s);
 /* ---- Meanwhile ------------------------------------------------------------- */
 
 u8 *seed_page(const struct seed *s, unsigned int page);
+
+/* What must be in it. */
+u8 *seed_right(const struct seed *s, unsigned int page);
 
 /*
  * Do it, in the order of the test; what comes after the first time, freely.  Everybody

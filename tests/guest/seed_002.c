@@ -77,7 +77,9 @@ static int move_piece(u8 *addr, int node)
 			sleep_ms(1);
 		ret = seed_ask_to_move(addr, node);
 	}
-	return ret == node ? 0 : ret < 0 ? ret : -EBUSY;
+	if (ret == node)
+		return 0;
+	return ret < 0 ? ret : -EBUSY;
 }
 
 /* In a child that has touched a page: it has all of the GiB, and the data. */
