@@ -6,7 +6,6 @@
 #include "reuse.h"
 
 #define REUSE_PAGES  32
-#define REUSE_TRY    512 /* pages, of which one is to be the one that was freed */
 #define REUSE_ROUNDS 16
 #define REUSE_MS     1500
 #define FOREIGN	     0xf04e1960f04e1960ull
@@ -83,13 +82,14 @@ static u64 count_foreign(const u8 *y, unsigned int pages)
 	return n;
 }
 
-static bool is_among(u64 frame, const u64 *frames, unsigned int n)
+/* Which of these has a frame, or @n. */
+static unsigned int find_frame(u64 frame, const u64 *frames, unsigned int n)
 {
-	while (n--) {
-		if (frames[n] == frame)
-			return true;
-	}
-	return false;
+	unsigned int i;
+
+	for (i = 0; i < n && frames[i] != frame; i++)
+		;
+	return i;
 }
 
 static void until_done(struct hammer *h, u64 more)
@@ -136,7 +136,8 @@ void reuse(unsigned int mode, enum seed_order order, int how)
 			ASSERT_SYS(madvise(mem.addr, mem.len, MADV_DONTNEED));
 		fill_foreign(y, REUSE_PAGES);
 		for (i = 0; i < REUSE_PAGES; i++)
-			reused += is_among(frame_of(y + i * PROBE_4K), before, REUSE_PAGES);
+			reused += find_frame(frame_of(y + i * PROBE_4K), before, REUSE_PAGES) <
+				  REUSE_PAGES;
 		sleep_ms(2);
 		ASSERT_EQ(count_foreign(y, REUSE_PAGES), REUSE_PAGES * PROBE_4K / 8);
 		ASSERT_SYS(munmap(y, REUSE_PAGES * PROBE_4K));
@@ -162,28 +163,33 @@ void reuse(unsigned int mode, enum seed_order order, int how)
 void reuse_caught(int mode)
 {
 	struct dmirage *d = open_mode((unsigned int)mode, 0);
-	struct probe_mem mem = get_mem(PROBE_KIND_4K, PROBE_4K);
+	struct probe_mem mem = get_mem(PROBE_KIND_4K, REUSE_PAGES * PROBE_4K);
+	unsigned int x = REUSE_PAGES, y, i;
 	struct dmirage_violation v;
-	unsigned int i;
-	u64 before;
-	u8 *y;
+	u64 before[REUSE_PAGES];
+	u8 *other;
 
 	stay_on(0);
 	ASSERT_PROBE(probe_ctx_write(d, "fault_mode", "inval-ignored"));
-	dev_write(d, mem.addr, OWN);
-	y = map_pages(NULL, REUSE_TRY);
-	before = frame_of(mem.addr);
+	for (i = 0; i < REUSE_PAGES; i++) {
+		dev_write(d, mem.addr + i * PROBE_4K, OWN);
+		before[i] = frame_of(mem.addr + i * PROBE_4K);
+	}
+	/* Its page table is there; the pages that are free are for it. */
+	other = map_pages(NULL, 2 * REUSE_PAGES);
+	cpu_write(other, FOREIGN);
 	ASSERT_SYS(munmap(mem.addr, mem.len));
-	fill_foreign(y, REUSE_TRY);
-	for (i = 0; i < REUSE_TRY && frame_of(y + i * PROBE_4K) != before; i++)
-		;
-	ASSERT(i < REUSE_TRY);
-	EXPECT_EQ(dev_read(d, mem.addr), FOREIGN);
-	dev_write(d, mem.addr + 64, OWN);
-	EXPECT_EQ(cpu_read(y + i * PROBE_4K + 64), OWN);
-	EXPECT_EQ(count_foreign(y, REUSE_TRY), REUSE_TRY * PROBE_4K / 8 - 1);
+	fill_foreign(other, 2 * REUSE_PAGES);
+	for (y = 0; y < 2 * REUSE_PAGES && x == REUSE_PAGES; y++)
+		x = find_frame(frame_of(other + y * PROBE_4K), before, REUSE_PAGES);
+	ASSERT(x < REUSE_PAGES);
+	y--;
+	EXPECT_EQ(dev_read(d, mem.addr + x * PROBE_4K), FOREIGN);
+	dev_write(d, mem.addr + x * PROBE_4K + 64, OWN);
+	EXPECT_EQ(cpu_read(other + y * PROBE_4K + 64), OWN);
+	EXPECT_EQ(count_foreign(other, 2 * REUSE_PAGES), 2 * REUSE_PAGES * PROBE_4K / 8 - 1);
 	EXPECT_GE(get_counters(d).violations, 2);
 	ASSERT_EQ(dmirage_read_violations(d, &v, 1, 2000), 1);
 	EXPECT_EQ(v.kind, DMIRAGE_VIOL_ABSENT);
-	EXPECT_EQ(v.held_frame, before);
+	EXPECT_EQ(v.held_frame, before[x]);
 }
