@@ -612,7 +612,7 @@ static void settle(struct cell *c)
 }
 
 /* The records that there are, for who reads the log. */
-static void report(struct dmirage *d)
+void cell_report(struct dmirage *d)
 {
 	char text[DMIRAGE_REPORT_MAX], *line, *next;
 	struct dmirage_violation v;
@@ -646,7 +646,7 @@ static void is_clean(struct cell *c)
 		EXPECT(n.checks);
 		EXPECT_EQ(n.violations, 0);
 		EXPECT_EQ(n.records_lost, 0);
-		report(d);
+		cell_report(d);
 	}
 }
 

@@ -100,7 +100,6 @@ struct cell {
  * @name:    as in the table, without blanks
  * @what:    in words
  * @columns: what it can be done to
- * @core:    of these, the columns that a short run takes, too
  * @since:   the first kernel that has it, as 608; 0: all
  * @flushes: enum flushes
  * @modes:   1 << DMIRAGE_MODE_* of those it says nothing about, with @no_mode; else 0
@@ -119,7 +118,6 @@ struct row {
 	const char *name;
 	const char *what;
 	unsigned int columns;
-	unsigned int core;
 	unsigned int since;
 	enum flushes flushes;
 	unsigned int modes;
@@ -195,6 +193,9 @@ void cell_in_child(struct cell *c, int (*fn)(struct cell *c));
 
 /* Until @done says so, touching nothing; false: it took too long. */
 bool cell_wait(struct cell *c, bool (*done)(struct cell *c), unsigned int ms);
+
+/* Fails if there are records of violations, and shows some; for who has no clean end. */
+void cell_report(struct dmirage *d);
 
 /* The frames of all places are others than before / there are none. */
 bool cell_frames_changed(struct cell *c);

@@ -4,6 +4,14 @@
 
 static const struct known list[] = {
 	{
+		.row = "move-fractured",
+		.columns = HUGETLB_COLUMNS,
+		.mode = DMIRAGE_MODE_SHARED,
+		.since = 606,
+		.why = "the flush of a hugetlb page is for its first 4 KiB alone",
+		.link = "docs/found-bugs.md#the-secondary-tlb-flush-of-a-hugetlb-page-is-for-4-kib",
+	},
+	{
 		.row = "uffd-move",
 		.columns = OF(MTHP),
 		.mode = DMIRAGE_MODE_PINNED,

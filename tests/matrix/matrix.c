@@ -6,7 +6,8 @@
  *	dmirage-matrix [--core] [--list] [TEXT…]
  *
  * TEXT is part of "/group/row/column/mode/access/", or several with "+" between, of which
- * one is; with several TEXTs, all must be.  Prints a line
+ * one is; with several TEXTs, all must be.  "seed" is for the named scenarios, or
+ * "seed_000" for those of one.  Prints a line
  * of JSON for each cell, see docs/testing.md.  Exit status: 0 if no cell failed.
  */
 #define _GNU_SOURCE
@@ -22,6 +23,7 @@
 #include "json.h"
 #include "known.h"
 #include "rows.h"
+#include "seeds.h"
 #include "settings.h"
 #include "sites.h"
 
@@ -88,12 +90,27 @@ static bool has_part(const char *all, const char *words)
 	return false;
 }
 
+/*
+ * The core: each row in each mode, by writing; on the kinds of memory that the kernel
+ * treats most differently, or on the row's first if it has none of these.
+ */
+#define CORE_COLUMNS (OF(4K) | OF(THP) | OF(HUGETLB) | OF(HUGETLB_PMD) | OF(SHMEM_THP) | OF(FILE))
+
+static bool is_core(const struct cell *c)
+{
+	unsigned int has = c->row->columns, core = has & CORE_COLUMNS;
+
+	if (!core)
+		core = has & -has;
+	return c->write && core & 1u << (c->column - columns);
+}
+
 static bool is_wanted(const struct cell *c)
 {
 	char name[NAME_MAX_LEN], all[2 * NAME_MAX_LEN];
 	int i;
 
-	if (options.core && !(c->row->core & 1u << (c->column - columns)))
+	if (options.core && !is_core(c))
 		return false;
 	name_of(name, c);
 	snprintf(all, sizeof(all), "/%s/%s/", group_of(c->row), name);
@@ -331,6 +348,51 @@ static void run_cell(void)
 	fflush(out);
 }
 
+/* ---- Named scenarios ------------------------------------------------------------------------- */
+
+static void print_seed(const struct seed *s, enum ktap_verdict verdict, const char *why, u64 ms,
+		       const char *text)
+{
+	fputs("cell: {\"table\":\"seeds\",", out);
+	json_field("row", s->row);
+	putc(',', out);
+	json_field("column", s->column);
+	putc(',', out);
+	json_field("mode", s->mode);
+	fputs(",\"access\":\"\",", out);
+	json_field("result", verdict == KTAP_PASS ? "pass" : verdict == KTAP_SKIP ? "na" : "fail");
+	putc(',', out);
+	json_field("why", why);
+	fprintf(out, ",\"ms\":%llu,\"log\":[", ms);
+	print_lines(text, false);
+	fputs("],\"reports\":[", out);
+	print_lines(text, true);
+	fputs("]}\n", out);
+	fflush(out);
+	totals.passed += verdict == KTAP_PASS;
+	totals.failed += verdict == KTAP_FAIL;
+	totals.na += verdict == KTAP_SKIP;
+}
+
+/* Unless cells were asked for, and no scenarios. */
+static void run_seeds(void)
+{
+	const char *part = "seed";
+	int i;
+
+	if (options.core)
+		return;
+	for (i = 0; i < options.n; i++) {
+		if (strncmp(options.words[i], "seed", 4))
+			return;
+		part = options.words[i];
+	}
+	fflush(out);
+	seeds_run(part, print_seed);
+	/* What is told of notifiers is told of cells. */
+	take_sites(NULL);
+}
+
 static unsigned int cells;
 
 static void count_cell(void)
@@ -418,6 +480,7 @@ int main(int argc, char **argv)
 		fprintf(out, "# notifier sites are not seen: %s\n", sites_why());
 	print_head();
 	each_cell(run_cell);
+	run_seeds();
 	columns_stop();
 	if (sites_on) {
 		sites_stop();

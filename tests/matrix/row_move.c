@@ -89,6 +89,40 @@ static void act_move_pages(struct cell *c)
 	moved(c);
 }
 
+/*
+ * A device that keeps a large translation as many small ones has to be told of all of
+ * them: the machine's second device is such a one.
+ */
+#define FRACTURING "/dev/dmirage1"
+
+static void run_fractured(struct cell *c)
+{
+	const struct dmirage_open_opts opts = { .mode = c->mode };
+	struct dmirage_audit_range r;
+	unsigned int i;
+
+	if (dmirage_open(FRACTURING, &opts, &c->plain))
+		SKIP("the machine has no second device, that keeps large translations in parts");
+	for (i = 0; i < PLACES; i++) {
+		if (c->write)
+			dev_write(c->plain, c->place[i].p, ++c->place[i].value);
+		EXPECT_EQ(dev_read(c->plain, c->place[i].p), c->place[i].value);
+		area_frame(c->place[i].p, &c->place[i].frame);
+	}
+	act_move_pages(c);
+	for (i = 0; i < PLACES; i++) {
+		cpu_write(c->place[i].p, c->place[i].value += 0x100);
+		area_frame(c->place[i].p, &c->place[i].now);
+		EXPECT_NE(c->place[i].now, c->place[i].frame);
+	}
+	for (i = 0; i < PLACES; i++)
+		EXPECT_EQ(dev_read(c->plain, c->place[i].p), c->place[i].value);
+	ASSERT_OK(dmirage_audit(c->plain, c->area.addr, c->area.len, &r));
+	EXPECT_EQ(r.violations, 0);
+	EXPECT_EQ(get_counters(c->plain).violations, 0);
+	cell_report(c->plain);
+}
+
 static void act_migrate_pages(struct cell *c)
 {
 	int to = other_node(c);
@@ -408,6 +442,16 @@ const struct row rows_move[] = {
 		.not = { NOT_ZERO, NOT_OUT },
 		.flushes = FLUSHES_UNITS,
 		.act = act_move_pages,
+	},
+	{
+		.name = "move-fractured",
+		.what = "move_pages() under a device that keeps large translations in parts",
+		.columns = HUGETLB_COLUMNS | OF(THP) | OF(SHMEM_THP),
+		.modes = 1 << DMIRAGE_MODE_PINNED,
+		.no_mode = "pinned pages are not moved: see move-pages",
+		.not = { NOT_ZERO, NOT_OUT },
+		.else_why = "a small translation has no parts: see move-pages",
+		.run = run_fractured,
 	},
 	{
 		.name = "migrate-pages",
