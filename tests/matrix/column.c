@@ -13,6 +13,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "block.h"
 #include "column.h"
 #include "settings.h"
 #include "watched.h"
@@ -695,6 +696,36 @@ void columns_replenish(const struct column *column)
 
 /* ---- The machine ----------------------------------------------------------------------------------- */
 
+/*
+ * The last block of each node has something of the kernel's in it, so it cannot be taken
+ * offline; and what is free of it would be the first to be given away.  It is used up here.
+ */
+#define BALLAST_BLOCKS 192
+
+static void use_last_block(int node)
+{
+	size_t len = BALLAST_BLOCKS * PROBE_2M, at;
+	u8 *map;
+
+	on_node(node);
+	map = mmap(NULL, len + PROBE_2M, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	ASSERT(map != MAP_FAILED);
+	map = (u8 *)(((uintptr_t)map + PROBE_2M - 1) & ~(PROBE_2M - 1));
+	/* Not for cells, which are children. */
+	if (madvise(map, len, MADV_HUGEPAGE) || madvise(map, len, MADV_DONTFORK))
+		return;
+	for (at = 0; at < len; at += PROBE_2M)
+		cpu_write(map + at, 1);
+	for (at = 0; at < len; at += PROBE_2M) {
+		u64 frame;
+
+		if (area_frame(map + at, &frame) && !in_last_block(frame))
+			ASSERT_SYS(madvise(map + at, PROBE_2M, MADV_DONTNEED));
+	}
+	on_node(-1);
+}
+
 void columns_start(void)
 {
 	static const struct {
@@ -714,6 +745,8 @@ void columns_start(void)
 	unsigned int i;
 	int fd;
 
+	for (i = 0; i < 2; i++)
+		use_last_block((int)i);
 	reserve_huge_pages();
 	for (i = 0; i < ARRAY_SIZE(settings); i++)
 		setting_put(settings[i].file, settings[i].value);

@@ -248,9 +248,10 @@ static void print_na(const char *why)
 	totals.na++;
 }
 
-static void print_result(enum ktap_verdict verdict, const char *why, u64 ms, const char *text)
+/* @known: it fails by the kernel's doing, or NULL. */
+static void print_result(enum ktap_verdict verdict, const char *why, const struct known *known,
+			 u64 ms, const char *text)
 {
-	const struct known *known = known_find(&cell);
 	const char *result = "pass";
 
 	if (verdict == KTAP_SKIP) {
@@ -324,8 +325,9 @@ static void run_cell(void)
 		.limit = cell.row->limit ?: CELL_LIMIT,
 	};
 	enum ktap_verdict verdict;
+	const struct known *known;
+	u64 began, took;
 	const char *why;
-	u64 began;
 
 	if (no) {
 		print_na(no);
@@ -337,14 +339,20 @@ static void run_cell(void)
 	ASSERT_SYS(ftruncate(said, 0));
 	lseek(said, 0, SEEK_SET);
 	columns_replenish(cell.column);
+	known = known_find(&cell);
+	if (sites_on && known)
+		sites_pause(true);
 	began = now_ms();
 	verdict = ktap_run(&test, &why);
+	took = now_ms() - began;
 	take_sites(name);
+	if (sites_on && known)
+		sites_pause(false);
 	settings_back();
 	if (log_complains())
 		verdict = KTAP_FAIL;
 	fflush(stdout);
-	print_result(verdict, why, now_ms() - began, text_said());
+	print_result(verdict, why, known, took, text_said());
 	fflush(out);
 }
 

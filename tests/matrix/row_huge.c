@@ -52,6 +52,30 @@ static void act_collapse(struct cell *c)
 	collapsed(c);
 }
 
+/*
+ * A huge page of a file that is mapped by small entries: that of a mapping which was cut
+ * in three, and is one again.
+ */
+static void before_mapped_small(struct cell *c)
+{
+	unsigned int i;
+
+	ASSERT_SYS(mprotect(c->area.addr + PART, PROBE_4K, PROT_READ));
+	for (i = 0; i < PLACES; i++)
+		(void)cpu_read(c->place[i].p);
+	ASSERT_SYS(mprotect(c->area.addr + PART, PROBE_4K, PROT_READ | PROT_WRITE));
+	EXPECT_EQ(probe_smaps_kb(c->area.addr, "ShmemPmdMapped"), 0);
+}
+
+/* The page is one already, so only the table of small entries is taken away. */
+static void act_collapse_mapped(struct cell *c)
+{
+	drain_batches();
+	ASSERT_SYS(madvise(c->area.addr, c->area.len, MADV_COLLAPSE));
+	c->absent = true;
+	cell_all(c, PLACE_SAME);
+}
+
 static void act_khugepaged(struct cell *c)
 {
 	drain_batches();
@@ -109,6 +133,16 @@ const struct row rows_huge[] = {
 		.else_why = "it is done only where a page is there that has been written to",
 		.flushes = FLUSHES_SOME,
 		.act = act_collapse,
+	},
+	{
+		.name = "collapse-mapped",
+		.what = "madvise(MADV_COLLAPSE) of a huge page that is mapped by small entries",
+		.columns = OF(SHMEM_THP),
+		.since = 601,
+		.else_why = "only a huge page of a file is mapped so",
+		.flushes = FLUSHES_SOME,
+		.before = before_mapped_small,
+		.act = act_collapse_mapped,
 	},
 	{
 		.name = "khugepaged",

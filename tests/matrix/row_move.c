@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "block.h"
 #include "group.h"
 #include "rows.h"
 #include "settings.h"
@@ -24,7 +25,6 @@
 #endif
 
 #define NUMA	     "/sys/kernel/debug/sched/numa_balancing/"
-#define MEMORY	     "/sys/devices/system/memory/"
 #define MOVE_MS	     4000
 #define HINTS_MS     8000
 #define PAGES_AT_ONCE 512
@@ -60,20 +60,19 @@ static void moved(struct cell *c)
 
 /* ---- Asked for --------------------------------------------------------------------------- */
 
-/* The first page of each place's unit, and where they are to go; -EBUSY if they are pinned. */
-static void act_move_pages(struct cell *c)
+/* All pages that are there, to a node; false: not all of them went. */
+static bool move_area(struct cell *c, int to)
 {
 	void *page[PAGES_AT_ONCE];
-	int node[PAGES_AT_ONCE], status[PAGES_AT_ONCE], to = other_node(c);
+	int node[PAGES_AT_ONCE], status[PAGES_AT_ONCE];
 	size_t step = c->column->unit, n = 0, at;
+	bool all = true;
+	u64 frame;
 
 	/* Of pages that are merged into one, one is all. */
 	if (cell_is(c, OF(KSM)))
 		step = c->area.len;
 	for (at = 0; at < c->area.len && n < PAGES_AT_ONCE; at += step) {
-		u64 frame;
-
-		/* Where there is no page, there is none to be moved. */
 		if (!area_frame(c->area.addr + at, &frame))
 			continue;
 		page[n] = c->area.addr + at;
@@ -81,11 +80,14 @@ static void act_move_pages(struct cell *c)
 		status[n++] = -1;
 	}
 	(void)!syscall(SYS_move_pages, 0, n, page, node, status, MPOL_MF_MOVE_ALL);
-	for (at = 0; at < n; at++) {
-		if (is_pinned(c))
-			continue;
-		EXPECT_EQ(status[at], to);
-	}
+	for (at = 0; at < n; at++)
+		all &= status[at] == to;
+	return all;
+}
+
+static void act_move_pages(struct cell *c)
+{
+	EXPECT_EQ(move_area(c, other_node(c)), !is_pinned(c));
 	moved(c);
 }
 
@@ -259,45 +261,18 @@ static void act_compact(struct cell *c)
 	some_moved(c);
 }
 
-static u64 block_size(void)
-{
-	char text[64];
-
-	if (file_text(MEMORY "block_size_bytes", text, sizeof(text)) <= 0)
-		SKIP("memory cannot be taken offline on this kernel");
-	return strtoull(text, NULL, 16);
-}
-
-/* The last block of a node has something in it that the kernel cannot move. */
-static bool in_last_block(u64 frame)
-{
-	u64 next = frame / block_size() + 1;
-	char path[96];
-	int node;
-
-	for (node = 0; node < 2; node++) {
-		snprintf(path, sizeof(path), "/sys/devices/system/node/node%d/memory%llu", node,
-			 next - 1);
-		if (access(path, F_OK))
-			continue;
-		snprintf(path, sizeof(path), "/sys/devices/system/node/node%d/memory%llu", node,
-			 next);
-		return access(path, F_OK);
-	}
-	return false;
-}
-
 static void before_offline(struct cell *c)
 {
 	unsigned int tries, i, bad = 1;
 	u64 frame;
 
+	if (!block_size())
+		SKIP("memory cannot be taken offline on this kernel");
 	for (tries = 0; bad && tries < 8; tries++) {
 		for (i = bad = 0; i < PLACES; i++)
 			bad += area_frame(c->place[i].p, &frame) && in_last_block(frame);
 		if (bad)
-			ASSERT_PROBE(probe_move(c->area.addr, c->area.len, c->column->unit,
-						other_node(c)));
+			move_area(c, other_node(c));
 	}
 	ASSERT_EQ(bad, 0);
 }
@@ -310,7 +285,7 @@ static void offline(u64 frame, unsigned int i)
 	u64 end = now_ms() + MOVE_MS * ktap_scale();
 	int err;
 
-	snprintf(blocks[i], sizeof(blocks[i]), MEMORY "memory%llu/state", frame / block_size());
+	block_path(blocks[i], sizeof(blocks[i]), frame);
 	do {
 		err = setting_put(blocks[i], "offline");
 	} while ((err == EBUSY || err == EAGAIN) && now_ms() < end);

@@ -299,6 +299,11 @@ long sites_take(const char *cell, void (*hit)(void *arg, const struct sites_hit 
 	return t.n;
 }
 
+void sites_pause(bool pause)
+{
+	tracing_pause(pause);
+}
+
 u64 sites_unknown(void)
 {
 	return unknown;
@@ -320,6 +325,12 @@ static void print_string(FILE *out, const char *text)
 		fputc(*text, out);
 	}
 	fputc('"', out);
+}
+
+/* Others are for secondary TLBs, or ask who has used a page. */
+static bool is_told(unsigned int event)
+{
+	return event < SITE_SECONDARY || event >= SITE_EVENTS;
 }
 
 static void print_row(FILE *out, const struct row *row, bool there)
@@ -345,7 +356,8 @@ static void print_row(FILE *out, const struct row *row, bool there)
 		fputs(i ? "," : "", out);
 		print_string(out, row->cells[i]);
 	}
-	fprintf(out, "],\"exists\":%s,\"reachable\":%s,\"why\":", there ? "true" : "false",
+	fprintf(out, "],\"told\":%s,\"exists\":%s,\"reachable\":%s,\"why\":",
+		is_told(row->event) ? "true" : "false", there ? "true" : "false",
 		there && (!row->site || !row->site->never) ? "true" : "false");
 	print_string(out, reason);
 	fputc('}', out);

@@ -50,6 +50,9 @@ struct sites_hit {
 int sites_start(void);
 const char *sites_why(void);
 
+/* Not now, or once more: for what would call notifiers without an end. */
+void sites_pause(bool pause);
+
 /* No more; tracefs is as it was.  The sums stay, for sites_print(). */
 void sites_stop(void);
 
@@ -76,7 +79,7 @@ void sites_size(char *text, size_t size, u64 start, u64 end);
  *	{"kernel":612,"lost":0,"unknown":0,"sites":[
  *	 {"site":"rmap:try_to_migrate_one","event":"CLEAR","fired":12,
  *	  "ranges":{"4K":3,"2M":9},"cells":["move-pages/thp/mirror/read"],
- *	  "exists":true,"reachable":true,"why":""}, …]}
+ *	  "told":true,"exists":true,"reachable":true,"why":""}, …]}
  *
  * All sites of the table are there, and behind them the unknown ones that have fired.
  * "exists" is about this kernel; "reachable" is false with a reason in "why".  Of cells

@@ -108,6 +108,11 @@ static ssize_t read_file(const char *path, char *text, size_t size)
 	return len;
 }
 
+void tracing_pause(bool pause)
+{
+	write_file(INSTANCE "/tracing_on", pause ? "0" : "1", 0);
+}
+
 /* The instance first: as long as a probe is enabled there it stays. */
 static int clean(void)
 {

@@ -59,6 +59,9 @@ unsigned int tracing_series(void);
  */
 int tracing_start(char *why, size_t size);
 
+/* Nothing is recorded until it is called again with false. */
+void tracing_pause(bool pause);
+
 /* All as it was. */
 void tracing_stop(void);
 

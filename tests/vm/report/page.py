@@ -142,7 +142,7 @@ class Page:
         if not self.run.sites:
             return '<p class="soft">None were looked for.</p>'
         body = ""
-        for site in self.run.sites:
+        for site in sorted(self.run.sites, key=lambda site: not site.get("told", True)):
             there = site.get("exists", True)
             kind = "pass" if site["fired"] else "unseen" if there and site.get("reachable", True) \
                 else "na"

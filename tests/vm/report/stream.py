@@ -253,7 +253,8 @@ class Run:
         for cell in self.all():
             totals["cells"] += cell.count
             totals[word[cell.result]] += cell.count
-        there = [site for site in self.sites if site.get("exists", True)]
+        there = [site for site in self.sites if site.get("told", True)
+                 and site.get("exists", True) and site.get("reachable", True)]
         totals["sites"] = len(there)
         totals["sites_fired"] = sum(bool(site["fired"]) for site in there)
         return totals

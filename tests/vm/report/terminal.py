@@ -155,12 +155,17 @@ class Terminal:
     def sites(self):
         """Which of the kernel's calls were seen."""
         sites = [site for site in self.run.sites if site.get("exists", True)]
+        self.sites_of([site for site in sites if site.get("told", True)], "notifier site")
+        self.sites_of([site for site in sites if not site.get("told", True)],
+                      "what interval notifiers are not told of")
+
+    def sites_of(self, sites, head):
         if not sites:
             return
-        first = max(len(site["site"]) for site in sites) + 2
+        first = max(len(head) - 2, *(len(site["site"]) for site in sites)) + 2
         event = max(len(site["event"]) for site in sites) + 2
         self.add()
-        self.add(self.paint(f"{'notifier site':{first + 2}}{'event':{event}}{'fired':>7}  by", "1"))
+        self.add(self.paint(f"{head:{first + 2}}{'event':{event}}{'fired':>7}  by", "1"))
         for site in sites:
             mark = "pass" if site["fired"] else "na" if not site.get("reachable", True) else "unseen"
             where = (site.get("cells") or [""])[0]
