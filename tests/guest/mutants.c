@@ -152,6 +152,8 @@ static void make_file_of_4k(struct place *at)
 	ASSERT_SYS(madvise(mem->addr, PROBE_2M, MADV_HUGEPAGE));
 	cpu_write(mem->addr, 1);
 	ASSERT_EQ(probe_smaps_kb(mem->addr, "ShmemPmdMapped"), 2048);
+	/* khugepaged is to come when it is asked for. */
+	ASSERT_EQ(put_text(THP_DIR "shmem_enabled", "never"), 0);
 	/* In three mappings it is mapped in small entries; and these stay. */
 	ASSERT_SYS(mprotect(mem->addr + 5 * PROBE_4K, PROBE_4K, PROT_READ));
 	for (i = 0; i < PROBE_2M; i += PROBE_4K)
@@ -169,13 +171,14 @@ static void act_khugepaged(struct place *at)
 	u64 limit = now_ms() + SCAN_LIMIT_MS * ktap_scale();
 	struct probe_page page = { .present = true };
 
-	ASSERT_EQ(put_text(THP_DIR "khugepaged/pages_to_scan", "100000"), 0);
+	ASSERT_EQ(put_text(THP_DIR "shmem_enabled", "advise"), 0);
 	ASSERT_EQ(put_text(THP_DIR "khugepaged/scan_sleep_millisecs", "10"), 0);
 	while (page.present && now_ms() < limit) {
 		sleep_ms(5);
 		ASSERT_PROBE(probe_page(at->mem.addr, &page));
 	}
 	ASSERT_EQ(put_text(THP_DIR "khugepaged/scan_sleep_millisecs", "10000"), 0);
+	ASSERT_EQ(put_text(THP_DIR "shmem_enabled", "never"), 0);
 	ASSERT(!page.present);
 }
 
