@@ -172,6 +172,8 @@ static void act_khugepaged(struct place *at)
 	struct probe_page page = { .present = true };
 
 	ASSERT_EQ(put_text(THP_DIR "shmem_enabled", "advise"), 0);
+	/* khugepaged gets to know of the process if it could do something for it. */
+	ASSERT_SYS(madvise(at->mem.addr, PROBE_2M, MADV_HUGEPAGE));
 	ASSERT_EQ(put_text(THP_DIR "khugepaged/scan_sleep_millisecs", "10"), 0);
 	while (page.present && now_ms() < limit) {
 		sleep_ms(5);

@@ -72,6 +72,17 @@ static bool is_stale(const struct place *at, const struct dmirage_violation *v)
 	return v->addr - (uintptr_t)at->stale < at->len;
 }
 
+static bool has_caller(const char *chain, const char *function)
+{
+	while (chain && *chain) {
+		if (is_one_of(chain, function))
+			return true;
+		chain = strchr(chain, '\n');
+		chain += !!chain;
+	}
+	return false;
+}
+
 static void expect_watched(struct dmirage *d, const struct place *at,
 			   const struct mutant_row *row)
 {
@@ -82,7 +93,7 @@ static void expect_watched(struct dmirage *d, const struct place *at,
 	EXPECT(is_stale(at, &v));
 	EXPECT_EQ(v.pid, getpid());
 	EXPECT_EQ(get_counters(d).violations, 0);
-	if (!strstr(v.chain, row->function)) {
+	if (known_kernel() && !has_caller(v.chain, row->function)) {
 		ktap_fail(__FILE__, __LINE__, "%s is not among the callers:", row->function);
 		ktap_note("%s", v.chain);
 	}
@@ -116,18 +127,18 @@ static void expect_found(struct dmirage *d, const struct play *p, const struct p
 		n = dmirage_read_violations(d, v, ARRAY_SIZE(v), 0);
 	} while (n > 0);
 	EXPECT_EQ(by, p->by);
-	ktap_note("%s:%s%s, %s", p->name, by & BY_AUDIT ? " by audit" : "",
-		  by & BY_ACCESS ? " by access" : "", dmirage_violation_str(kind));
+	if (by)
+		ktap_note("%s:%s%s, %s", p->name, by & BY_AUDIT ? " by audit" : "",
+			  by & BY_ACCESS ? " by access" : "", dmirage_violation_str(kind));
 }
 
-static void expect_nothing(struct dmirage *d, const struct play *p, const struct place *at,
-			   bool watched)
+/* What is there now can be had, and what is not cannot; all of it by right. */
+static void expect_nothing(struct dmirage *d, const struct place *at, bool watched)
 {
 	struct dmirage_sqe sqe;
 	unsigned int i;
 	char text[128];
 
-	/* What is there now can be had, and what is not cannot. */
 	for (i = 0; i < at->pages; i++) {
 		dmirage_prep_read_imm(&sqe, 1, at->page[i], 8);
 		run_op(d, &sqe);
@@ -135,13 +146,10 @@ static void expect_nothing(struct dmirage *d, const struct play *p, const struct
 	ASSERT_PROBE(probe_ctx_write(d, "audit", "all"));
 	ASSERT_PROBE(probe_ctx_read(d, "audit", text, sizeof(text)));
 	EXPECT(strstr(text, "violations 0"));
-	if (!watched) {
+	if (watched)
+		expect_unseen(d);
+	else
 		expect_clean(d);
-		return;
-	}
-	if (p->mode == DMIRAGE_MODE_SHARED)
-		sleep_ms(WINDOW_MS);
-	expect_unseen(d);
 }
 
 /* ---- While a notification is late ---------------------------------------------- */
@@ -191,13 +199,13 @@ static void look_meanwhile(struct dmirage *d, const struct play *p, struct place
 
 /* ---- The play --------------------------------------------------------------------- */
 
-void play_clean(const struct play *p, bool watched)
+void play_clean(const struct play *p)
 {
 	static struct place at;
-	struct dmirage *d = begin(p, &at, watched);
+	struct dmirage *d = begin(p, &at, false);
 
 	p->act(&at);
-	expect_nothing(d, p, &at, watched);
+	expect_nothing(d, &at, false);
 	end(d, &at);
 }
 
@@ -233,13 +241,24 @@ static bool can_watch(void)
 void play(const struct play *p)
 {
 	struct mutant_row row = mutant_row(p->name);
-	bool watch = can_watch();
+	struct dmirage *clean = NULL;
+	static struct place at;
+	u64 judged;
 
 	ktap_note("%s: %s \"%s\"", row.name, row.commit, row.title);
-	if (watch) {
+	if (can_watch()) {
+		clean = begin(p, &at, true);
+		p->act(&at);
+		judged = now_ms() + (p->mode == DMIRAGE_MODE_SHARED ? WINDOW_MS : 0);
 		play_armed(p, &row, true);
-		play_clean(p, true);
 	}
 	play_armed(p, &row, false);
-	play_clean(p, false);
+	play_clean(p);
+	/* Windows have had their time. */
+	if (clean) {
+		while (now_ms() < judged)
+			sleep_ms(1);
+		expect_nothing(clean, &at, true);
+		end(clean, &at);
+	}
 }

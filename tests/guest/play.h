@@ -66,7 +66,7 @@ struct play {
 void play(const struct play *p);
 
 /* As the kernel is for this process, whoever else has a mutant: nothing is found. */
-void play_clean(const struct play *p, bool watched);
+void play_clean(const struct play *p);
 
 /* One more page, or all of a range. */
 void place_add(struct place *at, u8 *addr);

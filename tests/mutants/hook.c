@@ -132,7 +132,7 @@ static bool none_is_late(void)
 
 static int kernels_start(struct mmu_notifier_range *range)
 {
-	int (*start)(struct mmu_notifier_range *range) = (void *)hooks[HOOK_START].addr;
+	mutant_start_fn *start = (void *)hooks[HOOK_START].addr;
 
 	return start(range);
 }
@@ -140,14 +140,11 @@ static int kernels_start(struct mmu_notifier_range *range)
 /* Until 6.5 the end also flushes, but if it is @only_end. */
 static void kernels_end(struct mmu_notifier_range *range, bool only_end)
 {
-#if MUTANT_END_FLUSHES
-	void (*end)(struct mmu_notifier_range *range, bool only_end) =
-		(void *)hooks[HOOK_END].addr;
+	mutant_end_fn *end = (void *)hooks[HOOK_END].addr;
 
+#if MUTANT_END_FLUSHES
 	end(range, only_end);
 #else
-	void (*end)(struct mmu_notifier_range *range) = (void *)hooks[HOOK_END].addr;
-
 	end(range);
 #endif
 }
@@ -233,8 +230,7 @@ static noinline void our_end(struct mmu_notifier_range *range)
 /* Context: maybe atomic. */
 static noinline void our_flush(struct mm_struct *mm, unsigned long start, unsigned long end)
 {
-	void (*flush)(struct mm_struct *mm, unsigned long start, unsigned long end) =
-		(void *)hooks[HOOK_FLUSH].addr;
+	mutant_flush_fn *flush = (void *)hooks[HOOK_FLUSH].addr;
 	struct mmu_notifier_range range = { .mm = mm, .start = start, .end = end };
 	const struct mutant *m;
 	bool drop = false;

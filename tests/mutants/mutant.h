@@ -41,6 +41,10 @@ enum mutant_how {
 	MUTANT_CLIP_FLUSH,	/* flushed of the first bytes only */
 };
 
+/* The kernel's functions that hooks stand for, and call. */
+typedef int mutant_start_fn(struct mmu_notifier_range *range);
+typedef void mutant_flush_fn(struct mm_struct *mm, unsigned long start, unsigned long end);
+
 /* The kernels whose callers are known. */
 enum mutant_kernel {
 	MUTANT_6_1,
@@ -49,15 +53,21 @@ enum mutant_kernel {
 };
 
 /* MUTANT_END_FLUSHES: so does the end of a notification */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 1, 0) && LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
+#if KERNEL_VERSION(6, 1, 0) <= LINUX_VERSION_CODE && KERNEL_VERSION(6, 2, 0) > LINUX_VERSION_CODE
 #define MUTANT_KERNEL		MUTANT_6_1
 #define MUTANT_END_FLUSHES	1
-#elif LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0) && \
-	LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)
+#elif KERNEL_VERSION(6, 12, 0) <= LINUX_VERSION_CODE && \
+	KERNEL_VERSION(6, 13, 0) > LINUX_VERSION_CODE
 #define MUTANT_KERNEL		MUTANT_6_12
 #define MUTANT_END_FLUSHES	0
 #else
 #error "the callers of this kernel are not known: tests/mutants/table.c has those of 6.1 and 6.12"
+#endif
+
+#if MUTANT_END_FLUSHES
+typedef void mutant_end_fn(struct mmu_notifier_range *range, bool only_end);
+#else
+typedef void mutant_end_fn(struct mmu_notifier_range *range);
 #endif
 
 #define MUTANT_EVENT(e)	BIT(MMU_NOTIFY_##e)
