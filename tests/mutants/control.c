@@ -225,6 +225,7 @@ static int state_show(struct seq_file *m, void *unused)
 		seq_printf(m, "wrong %s\n", armed->wrong);
 	}
 	seq_printf(m, "hits %lu\n", hook_hits());
+	seq_printf(m, "late %u\n", hook_late());
 	seq_printf(m, "last %s\n", last);
 	mutex_unlock(&control_lock);
 	return 0;

@@ -117,15 +117,13 @@ static void late_no_more(const struct mmu_notifier_range *range)
 	}
 }
 
-static bool none_is_late(void)
+unsigned int hook_late(void)
 {
-	unsigned int i;
+	unsigned int i, n = 0;
 
-	for (i = 0; i < ARRAY_SIZE(late_ranges); i++) {
-		if (READ_ONCE(late_ranges[i]))
-			return false;
-	}
-	return true;
+	for (i = 0; i < ARRAY_SIZE(late_ranges); i++)
+		n += !!READ_ONCE(late_ranges[i]);
+	return n;
 }
 
 /* ---- What stands for the kernel's functions --------------------------------------------- */
@@ -388,7 +386,7 @@ void hook_disarm(void)
 {
 	WRITE_ONCE(armed, NULL);
 	synchronize_rcu();
-	wait_event(changed, none_is_late());
+	wait_event(changed, !hook_late());
 	hooks_off();
 	WRITE_ONCE(target, NULL);
 	wait_event(changed, !atomic_read(&inside));

@@ -167,6 +167,9 @@ void hook_disarm(void);
 /* How often the mutant that is armed, or was last, has been applied. */
 unsigned long hook_hits(void);
 
+/* Notifications that have begun, and will be late. */
+unsigned int hook_late(void);
+
 /* For how long a notification that is late waits, in ms.  Others may look meanwhile. */
 extern u32 hook_late_ms;
 #define HOOK_LATE_MAX_MS	5000
