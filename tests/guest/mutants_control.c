@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "play.h"
+#include "watched.h"
 
 #define LIMIT_S	30
 
@@ -293,69 +294,6 @@ static void unload_late(int arg)
 	dmirage_close(d);
 }
 
-#define MANY		(64ul << 20)
-#define ATTEMPTS	10
-
-struct mremap {
-	u8 *from, *to;
-};
-
-static void *mremap_main(void *arg)
-{
-	struct mremap *m = arg;
-
-	return mremap(m->from, MANY, MANY, MREMAP_MAYMOVE | MREMAP_FIXED, m->to);
-}
-
-/* At some other place in its page table, so that pages are moved one by one. */
-static struct mremap get_many(void)
-{
-	struct probe_mem mem;
-	struct mremap m;
-
-	ASSERT_PROBE(probe_mem_map(&mem, PROBE_KIND_4K, MANY));
-	memset(mem.addr, 1, MANY);
-	m.from = mem.addr;
-	m.to = mmap(NULL, MANY + 2 * PROBE_2M, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	ASSERT(m.to != MAP_FAILED);
-	m.to = (u8 *)(((uintptr_t)m.to + PROBE_2M) & ~(PROBE_2M - 1)) + PROBE_4K;
-	return m;
-}
-
-/* It is disarmed between a start that nobody was told of, and the end. */
-static void disarm_between(int arg)
-{
-	const char *name = "mremap-late";
-	bool between = false;
-	unsigned int i;
-
-	(void)arg;
-	mutant_row(name);
-	for (i = 0; i < ATTEMPTS && !between; i++) {
-		struct dmirage *d = open_context();
-		struct mremap m = get_many();
-		pthread_t thread;
-		void *moved_to;
-
-		dev_read(d, m.from);
-		mutant_arm(getpid(), name);
-		ASSERT(!pthread_create(&thread, NULL, mremap_main, &m));
-		while (!between && !mutant_hits())
-			between = mutant_state_is("late", "1");
-		between = between && !mutant_hits();
-		mutant_disarm();
-		EXPECT_EQ(mutant_hits(), 1);
-		pthread_join(thread, &moved_to);
-		ASSERT(moved_to == m.to);
-		expect_read_fault(d, m.from, EFAULT);
-		dev_read(d, m.to);
-		expect_clean(d);
-		dmirage_close(d);
-		ASSERT_SYS(munmap(m.to, MANY));
-	}
-	EXPECT(between);
-}
-
 #define STORM_MS	3000
 
 static atomic_bool enough;
@@ -373,7 +311,11 @@ static void *storm_main(void *arg)
 	return NULL;
 }
 
-/* At any moment: hooks come and go, and the module, while they are called all the time. */
+/*
+ * At any moment: hooks come and go, and the module, while they are called all the time.
+ * All by one processor: QEMU 7.2 may keep what it has translated of code that another one
+ * was changing meanwhile, and then ftrace's breakpoint is hit when it is long gone.
+ */
 static void storm(int arg)
 {
 	struct dmirage *d = open_context();
@@ -386,6 +328,7 @@ static void storm(int arg)
 
 	(void)arg;
 	mutant_row(moving.name);
+	stay_on(0);
 	make_page(&at);
 	dev_read(d, at.mem.addr);
 	ASSERT(!pthread_create(&thread, NULL, storm_main, &at));
@@ -421,7 +364,6 @@ static const struct ktap_test tests[] = {
 	{ "ends-exec", ends, END_EXEC, 0 },
 	{ "unload", unload, 0, LIMIT_S },
 	{ "unload-late", unload_late, 0, 0 },
-	{ "disarm-between", disarm_between, 0, LIMIT_S },
 	{ "storm", storm, 0, LIMIT_S },
 };
 
