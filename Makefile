@@ -38,7 +38,8 @@ endif
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help demo check check-all shell lint packages packages-lint packages-fuzz qemu kernel \
-	libpci busybox driver userspace initramfs unit fuzz device bench soak matrix guest-tests update clean distclean
+	libpci busybox driver mutants-module userspace initramfs unit fuzz device bench soak matrix \
+	guest-tests update clean distclean
 
 help:
 	@echo 'dmirage'
@@ -58,7 +59,7 @@ help:
 	@echo '  make soak         do all there is to watched memory, for minutes, on 6.12 and 6.1'
 	@echo '  make matrix       all there is to do to memory, by kinds of memory and modes: a table, and'
 	@echo '                    pages in build/results; on 6.12 and 6.1'
-	@echo '  make qemu kernel driver userspace initramfs   single stages'
+	@echo '  make qemu kernel driver mutants-module userspace initramfs   single stages'
 	@echo '  make update       forget which package versions are in use, take the newest'
 	@echo '  make clean        remove build/;  make distclean  also the cache'
 	@echo
@@ -89,11 +90,11 @@ libpci busybox: packages
 	@$(VM)/$@
 kernel: packages
 	@$(VM)/kernel
-driver: kernel
-	@$(VM)/driver
+driver mutants-module: kernel
+	@$(VM)/$@
 userspace: libpci
 	@$(VM)/userspace
-initramfs: busybox driver userspace
+initramfs: busybox driver mutants-module userspace
 	@$(VM)/initramfs
 
 demo: packages qemu initramfs

@@ -38,6 +38,7 @@
 
 #define MTHP	    (64ul << 10)
 #define WAIT_MS	    4000
+#define HUGE_PAGES_ALL	48 /* a cell may lose one for good */
 #define HUGE_PAGES_FREE 8
 #define VALUE	    0x1a7e0ffull
 
@@ -697,33 +698,46 @@ void columns_replenish(const struct column *column)
 /* ---- The machine ----------------------------------------------------------------------------------- */
 
 /*
- * The last block of each node has something of the kernel's in it, so it cannot be taken
- * offline; and what is free of it would be the first to be given away.  It is used up here.
+ * Memory that can be taken offline is used up for a while: of each node's last block for
+ * good, since it has something of the kernel's in it and so cannot; and the rest until
+ * there are huge pages, so that these are elsewhere.  In 6.1 hugetlb pages of such memory
+ * cannot be pinned: they would have to be moved out of it, and are given others of it.
  */
-#define BALLAST_BLOCKS 192
+#define BALLAST_LEN PROBE_1G
 
-static void use_last_block(int node)
+struct ballast {
+	u8 *at;
+};
+
+static struct ballast ballast_take(int node)
 {
-	size_t len = BALLAST_BLOCKS * PROBE_2M, at;
+	struct ballast b;
+	size_t at;
 	u8 *map;
 
 	on_node(node);
-	map = mmap(NULL, len + PROBE_2M, PROT_READ | PROT_WRITE,
+	map = mmap(NULL, BALLAST_LEN + PROBE_2M, PROT_READ | PROT_WRITE,
 		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	ASSERT(map != MAP_FAILED);
-	map = (u8 *)(((uintptr_t)map + PROBE_2M - 1) & ~(PROBE_2M - 1));
-	/* Not for cells, which are children. */
-	if (madvise(map, len, MADV_HUGEPAGE) || madvise(map, len, MADV_DONTFORK))
-		return;
-	for (at = 0; at < len; at += PROBE_2M)
-		cpu_write(map + at, 1);
-	for (at = 0; at < len; at += PROBE_2M) {
-		u64 frame;
-
-		if (area_frame(map + at, &frame) && !in_last_block(frame))
-			ASSERT_SYS(madvise(map + at, PROBE_2M, MADV_DONTNEED));
-	}
+	b.at = (u8 *)(((uintptr_t)map + PROBE_2M - 1) & ~(PROBE_2M - 1));
+	madvise(b.at, BALLAST_LEN, MADV_HUGEPAGE);
+	/* Cells are children, and have nothing to do with it. */
+	ASSERT_SYS(madvise(b.at, BALLAST_LEN, MADV_DONTFORK));
+	for (at = 0; at < BALLAST_LEN; at += PROBE_2M)
+		cpu_write(b.at + at, 1);
 	on_node(-1);
+	return b;
+}
+
+static void ballast_drop(const struct ballast *b)
+{
+	size_t at;
+	u64 frame;
+
+	for (at = 0; at < BALLAST_LEN; at += PROBE_2M) {
+		if (area_frame(b->at + at, &frame) && !in_last_block(frame))
+			ASSERT_SYS(madvise(b->at + at, PROBE_2M, MADV_DONTNEED));
+	}
 }
 
 void columns_start(void)
@@ -742,12 +756,17 @@ void columns_start(void)
 		{ KSM "pages_to_scan", "4000" },
 		{ KSM "merge_across_nodes", "1" },
 	};
+	struct ballast ballast[2];
 	unsigned int i;
 	int fd;
 
-	for (i = 0; i < 2; i++)
-		use_last_block((int)i);
 	reserve_huge_pages();
+	for (i = 0; i < 2; i++) {
+		ballast[i] = ballast_take((int)i);
+		probe_hugetlb_reserve((int)i, HUGE_PAGES_ALL);
+	}
+	for (i = 0; i < 2; i++)
+		ballast_drop(&ballast[i]);
 	for (i = 0; i < ARRAY_SIZE(settings); i++)
 		setting_put(settings[i].file, settings[i].value);
 	on_node(0);

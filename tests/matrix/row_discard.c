@@ -212,7 +212,8 @@ static void hole(struct cell *c, size_t at, size_t len)
 	}
 	cell_part_replaced(c, at, len, 0);
 	cell_rest_split(c);
-	if (c->column->flags & COLUMN_HUGE)
+	/* Of a disk's file dirty pages may be written back before. */
+	if (c->column->flags & COLUMN_HUGE || cell_is(c, OF(FILE)))
 		c->flushes = FLUSHES_SOME;
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Rows: what is mapped where, and who may do what there. */
 #define _GNU_SOURCE
+#include <malloc.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -51,9 +53,13 @@ static void act_remap_file_pages(struct cell *c)
 /* The heap's end, in place of the area. */
 static void before_brk(struct cell *c)
 {
-	u8 *end = sbrk(0), *at;
+	u8 *end, *at;
 	size_t off;
 
+	/* The C library is to have all that it may want of the heap. */
+	mallopt(M_TOP_PAD, 1 << 20);
+	free(malloc(1));
+	end = sbrk(0);
 	ASSERT_SYS(munmap(c->area.addr, c->area.len));
 	at = (u8 *)(((uintptr_t)end + PROBE_2M - 1) & ~(PROBE_2M - 1));
 	ASSERT_SYS(brk(at + c->area.len));

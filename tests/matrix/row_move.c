@@ -466,12 +466,13 @@ const struct row rows_move[] = {
 	{
 		.name = "offline",
 		.what = "the block of memory that it is in is taken offline",
-		.columns = MOVABLE & ~OF(HUGETLB_1G),
+		.columns = MOVABLE & ~HUGETLB_COLUMNS,
 		.modes = 1 << DMIRAGE_MODE_PINNED,
 		.no_mode = "memory that can be taken offline is not pinned for long",
 		.not = { NOT_ZERO,
 			 NOT_OUT,
-			 { OF(HUGETLB_1G), "a 1 GiB page is not made in movable memory" } },
+			 { HUGETLB_COLUMNS, "the huge pages here are kept out of the memory that can "
+					    "be taken offline: 6.1 could not pin them" } },
 		.flushes = FLUSHES_UNITS,
 		.before = before_offline,
 		.act = act_offline,
