@@ -68,29 +68,34 @@ void settings_start(void)
 	ASSERT(changes != MAP_FAILED);
 }
 
-int setting_put(const char *file, const char *value)
+int setting_change(const char *file, const char *value, const char *back)
 {
-	char old[256];
 	unsigned int n;
 	int ret;
 
 	settings_start();
 	n = changes->n;
-	ret = file_text(file, old, sizeof(old));
-	if (ret < 0)
-		return -ret;
-	word_in_force(old);
-	if (!strcmp(old, value))
-		return 0;
 	ASSERT(n < CHANGES_MAX && strlen(file) < sizeof(changes->change[n].file) &&
-	       strlen(old) < sizeof(changes->change[n].old));
+	       strlen(back) < sizeof(changes->change[n].old));
 	strcpy(changes->change[n].file, file);
-	strcpy(changes->change[n].old, old);
+	strcpy(changes->change[n].old, back);
 	changes->n = n + 1;
 	ret = put_text(file, value);
 	if (ret)
 		changes->n = n;
 	return ret;
+}
+
+int setting_put(const char *file, const char *value)
+{
+	char old[256];
+	int ret;
+
+	ret = file_text(file, old, sizeof(old));
+	if (ret < 0)
+		return -ret;
+	word_in_force(old);
+	return strcmp(old, value) ? setting_change(file, value, old) : 0;
 }
 
 void settings_back(void)

@@ -20,6 +20,9 @@ void settings_start(void);
  */
 int setting_put(const char *file, const char *value);
 
+/* The same for a file that tells another word than what puts it back, which is @back. */
+int setting_change(const char *file, const char *value, const char *back);
+
 /* All as it was, or as it was at the last settings_keep(); the last change first. */
 void settings_back(void);
 

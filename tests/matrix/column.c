@@ -6,6 +6,7 @@
 #include <linux/magic.h>
 #include <linux/mempolicy.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -33,6 +34,7 @@
 
 #define THP   "/sys/kernel/mm/transparent_hugepage/"
 #define KSM   "/sys/kernel/mm/ksm/"
+#define NUMA  "/sys/kernel/debug/sched/numa_balancing/"
 #define DISK  "/mnt/ext4"
 #define EXT4_FILE DISK "/matrix"
 
@@ -751,6 +753,10 @@ void columns_start(void)
 		/* Nothing comes by itself. */
 		{ THP "khugepaged/scan_sleep_millisecs", "3600000" },
 		{ "/proc/sys/kernel/numa_balancing", "0" },
+		/* When it is switched on it is to come soon; processes get this when they begin. */
+		{ NUMA "scan_delay_ms", "1" },
+		{ NUMA "scan_period_min_ms", "1" },
+		{ NUMA "scan_period_max_ms", "10" },
 		{ "/proc/sys/vm/compaction_proactiveness", "0" },
 		{ KSM "sleep_millisecs", "1" },
 		{ KSM "pages_to_scan", "4000" },
@@ -760,13 +766,14 @@ void columns_start(void)
 	unsigned int i;
 	int fd;
 
+	for (i = 0; i < 2; i++)
+		ballast[i] = ballast_take((int)i);
 	reserve_huge_pages();
 	for (i = 0; i < 2; i++) {
-		ballast[i] = ballast_take((int)i);
-		probe_hugetlb_reserve((int)i, HUGE_PAGES_ALL);
-	}
-	for (i = 0; i < 2; i++)
+		if (probe_hugetlb_reserve((int)i, HUGE_PAGES_ALL))
+			fprintf(stderr, "%s\n", probe_why());
 		ballast_drop(&ballast[i]);
+	}
 	for (i = 0; i < ARRAY_SIZE(settings); i++)
 		setting_put(settings[i].file, settings[i].value);
 	on_node(0);

@@ -53,12 +53,15 @@ static void act_remap_file_pages(struct cell *c)
 /* The heap's end, in place of the area. */
 static void before_brk(struct cell *c)
 {
+	void *volatile room; /* or the compiler would see that it is not used */
 	u8 *end, *at;
 	size_t off;
 
 	/* The C library is to have all that it may want of the heap. */
-	mallopt(M_TOP_PAD, 1 << 20);
-	free(malloc(1));
+	mallopt(M_TRIM_THRESHOLD, -1);
+	mallopt(M_MMAP_THRESHOLD, 4 << 20);
+	room = malloc(1 << 20);
+	free(room);
 	end = sbrk(0);
 	ASSERT_SYS(munmap(c->area.addr, c->area.len));
 	at = (u8 *)(((uintptr_t)end + PROBE_2M - 1) & ~(PROBE_2M - 1));
@@ -74,7 +77,7 @@ static void before_brk(struct cell *c)
 
 static void act_brk(struct cell *c)
 {
-	ASSERT(sbrk(0) == c->area.addr + c->area.len);
+	ASSERT_EQ((uintptr_t)sbrk(0), (uintptr_t)c->area.addr + c->area.len);
 	ASSERT_SYS(brk(c->area.addr));
 	cell_all(c, PLACE_GONE);
 }

@@ -24,7 +24,6 @@
 #define MADV_HWPOISON 100
 #endif
 
-#define NUMA	     "/sys/kernel/debug/sched/numa_balancing/"
 #define MOVE_MS	     4000
 #define HINTS_MS     8000
 #define PAGES_AT_ONCE 512
@@ -287,7 +286,7 @@ static void offline(u64 frame, unsigned int i)
 
 	block_path(blocks[i], sizeof(blocks[i]), frame);
 	do {
-		err = setting_put(blocks[i], "offline");
+		err = setting_change(blocks[i], "offline", "online_movable");
 	} while ((err == EBUSY || err == EAGAIN) && now_ms() < end);
 	if (err == EINVAL || err == ENOENT || err == EACCES)
 		SKIP("the page is not in memory that can be taken offline");
@@ -307,32 +306,24 @@ static void act_offline(struct cell *c)
 	moved(c);
 }
 
-/* The scheduler's: the process runs on the other node, and its memory is to follow. */
-static void before_hints(struct cell *c)
-{
-	(void)c;
-	stay_on(1);
-	setting_put("/proc/sys/kernel/numa_balancing", "1");
-	setting_put(NUMA "scan_delay_ms", "1");
-	setting_put(NUMA "scan_period_min_ms", "1");
-	setting_put(NUMA "scan_period_max_ms", "10");
-	setting_put(NUMA "hot_threshold_ms", "1");
-}
-
 static bool used_and_moved(struct cell *c)
 {
-	volatile unsigned int work;
+	u64 end = now_ms() + 20;
 	size_t at;
 
 	for (at = 0; at < c->area.len; at += c->column->unit)
 		(void)cpu_read(c->area.addr + at);
-	for (work = 0; work < 100000; work++)
+	/* It is looked for after some time of work. */
+	while (now_ms() < end)
 		;
 	return any_changed(c);
 }
 
+/* The process runs on the other node, and its memory is to follow. */
 static void act_hints(struct cell *c)
 {
+	stay_on(1);
+	setting_put("/proc/sys/kernel/numa_balancing", "1");
 	/* It is asked only what a process accesses, so it must do so. */
 	if (is_pinned(c)) {
 		cell_wait(c, used_and_moved, 500);
@@ -485,7 +476,6 @@ const struct row rows_move[] = {
 		.else_why = "what may be used by several processes is left where it is, or not soon",
 		.flushes = FLUSHES_ANY,
 		.limit = 30,
-		.before = before_hints,
 		.act = act_hints,
 	},
 	{
