@@ -20,7 +20,7 @@ static struct changes {
 		char file[128];
 		char old[64];
 	} change[CHANGES_MAX];
-} *changes;
+} * changes;
 
 int file_text(const char *file, char *text, size_t size)
 {

@@ -203,7 +203,8 @@ static void warm(struct cell *c)
 	for (i = 0; i < PLACES; i++) {
 		struct place *p = &c->place[i];
 
-		each_context(c, d) {
+		each_context(c, d)
+		{
 			if (!warms_by_reading(c))
 				dev_write(d, p->p, ++p->value);
 			EXPECT_EQ(dev_read(d, p->p), p->value);
@@ -233,9 +234,9 @@ void cell_places(struct cell *c)
 /* ---- What has happened ---------------------------------------------------------- */
 
 struct counts {
-	u64 events;	/* callbacks that took something from the device */
+	u64 events; /* callbacks that took something from the device */
 	u64 callbacks;
-	u64 commands;	/* that the device got */
+	u64 commands; /* that the device got */
 };
 
 static struct counts counts_of(struct dmirage *d)
@@ -438,7 +439,8 @@ static void device_looks(struct cell *c)
 {
 	unsigned int i;
 
-	each_context(c, d) {
+	each_context(c, d)
+	{
 		for (i = 0; i < PLACES; i++) {
 			struct place *p = &c->place[i];
 
@@ -482,7 +484,8 @@ static void all_write(struct cell *c)
 				EXPECT_GE(faults_so_far(), faults + 1);
 			wp_seen |= p->state == PLACE_WP;
 		}
-		each_context(c, d) {
+		each_context(c, d)
+		{
 			if (may_read(p))
 				EXPECT_EQ(dev_read(d, p->p), p->value);
 			if (!c->write)
@@ -582,7 +585,8 @@ static void pinned_is_clean(struct cell *c)
 
 static void audit(struct cell *c)
 {
-	each_context(c, d) {
+	each_context(c, d)
+	{
 		struct dmirage_audit_range r;
 
 		ASSERT_OK(dmirage_audit(d, c->area.addr, c->area.len, &r));
@@ -640,7 +644,8 @@ static void is_clean(struct cell *c)
 	audit(c);
 	if (c->watched)
 		settle(c);
-	each_context(c, d) {
+	each_context(c, d)
+	{
 		struct dmirage_counters n = get_counters(d);
 
 		EXPECT(n.checks);
@@ -681,7 +686,8 @@ void cell_run(struct cell *c)
 	c->row->act(c);
 
 	i = 0;
-	each_context(c, d) {
+	each_context(c, d)
+	{
 		n = difference(before[i++], counts_of(d));
 		check_flushes(c, n);
 	}
@@ -715,9 +721,9 @@ const char *cell_why_not(const struct row *row, enum column_id column, unsigned 
 		return text;
 	}
 	if (!(row->columns & 1u << column)) {
-		for (i = 0; i < ARRAY_SIZE(row->not); i++) {
-			if (row->not[i].columns & 1u << column)
-				return row->not[i].why;
+		for (i = 0; i < ARRAY_SIZE(row->except); i++) {
+			if (row->except[i].columns & 1u << column)
+				return row->except[i].why;
 		}
 		return row->else_why;
 	}

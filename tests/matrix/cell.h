@@ -17,31 +17,31 @@
 
 #include "column.h"
 
-#define PLACES	4
+#define PLACES 4
 /* The page near the first that operations on one page are about. */
-#define PART	(5 * PROBE_4K)
+#define PART   (5 * PROBE_4K)
 
 /* What has become of a place. */
 enum place_state {
-	PLACE_SAME,	  /* the frame, the data and the rights as they were */
-	PLACE_WP,	  /* the same, but who writes to it has to fault first */
-	PLACE_READ_ONLY,  /* the same, but it may not be written to */
-	PLACE_NO_ACCESS,  /* the same, but it may not be accessed */
-	PLACE_KEPT,	  /* the data as it was, in what frame ever */
-	PLACE_MOVED,	  /* the data as it was, in another frame */
-	PLACE_DROPPED,	  /* the data as it was, and nothing maps it now */
-	PLACE_RENEWED,	  /* the data as it was, and nothing or another frame maps it now */
-	PLACE_REPLACED,	  /* other data, and nothing or another frame maps it now */
-	PLACE_GONE,	  /* nothing may be mapped there */
+	PLACE_SAME, /* the frame, the data and the rights as they were */
+	PLACE_WP, /* the same, but who writes to it has to fault first */
+	PLACE_READ_ONLY, /* the same, but it may not be written to */
+	PLACE_NO_ACCESS, /* the same, but it may not be accessed */
+	PLACE_KEPT, /* the data as it was, in what frame ever */
+	PLACE_MOVED, /* the data as it was, in another frame */
+	PLACE_DROPPED, /* the data as it was, and nothing maps it now */
+	PLACE_RENEWED, /* the data as it was, and nothing or another frame maps it now */
+	PLACE_REPLACED, /* other data, and nothing or another frame maps it now */
+	PLACE_GONE, /* nothing may be mapped there */
 };
 
 /* How many flushes an operation takes, of the units that the device has. */
 enum flushes {
-	FLUSHES_NONE,	/* nobody is told */
-	FLUSHES_ONE,	/* one for all */
-	FLUSHES_UNITS,	/* one for each unit that changes */
-	FLUSHES_SOME,	/* at least one */
-	FLUSHES_ANY,	/* the kernel's choice: none, or some */
+	FLUSHES_NONE, /* nobody is told */
+	FLUSHES_ONE, /* one for all */
+	FLUSHES_UNITS, /* one for each unit that changes */
+	FLUSHES_SOME, /* at least one */
+	FLUSHES_ANY, /* the kernel's choice: none, or some */
 };
 
 /**
@@ -104,7 +104,7 @@ struct cell {
  * @flushes: enum flushes
  * @modes:   1 << DMIRAGE_MODE_* of those it says nothing about, with @no_mode; else 0
  * @no_mode: why
- * @not:     columns that it cannot be done to, and why; those that are neither here nor
+ * @except:  columns that it cannot be done to, and why; those that are neither here nor
  *           in @columns are not for it by @else_why
  * @else_why: see there
  * @limit:   seconds; 0: the usual
@@ -125,7 +125,7 @@ struct row {
 	struct {
 		unsigned int columns;
 		const char *why;
-	} not[4];
+	} except[4];
 	const char *else_why;
 	unsigned int limit;
 	bool read_warm;
@@ -148,8 +148,8 @@ static inline bool cell_is(const struct cell *c, unsigned int of_columns)
 }
 
 /* For both contexts, or the one that there is. */
-#define each_context(c, d)                                                         \
-	for (struct dmirage *d = (c)->plain; d;                                    \
+#define each_context(c, d)                      \
+	for (struct dmirage *d = (c)->plain; d; \
 	     d = d == (c)->plain && (c)->watched != d ? (c)->watched : NULL)
 
 /* All places, or those of the bytes @at..@at + @len of the area. */

@@ -32,17 +32,17 @@
 #define MADV_PAGEOUT 21
 #endif
 
-#define THP   "/sys/kernel/mm/transparent_hugepage/"
-#define KSM   "/sys/kernel/mm/ksm/"
-#define NUMA  "/sys/kernel/debug/sched/numa_balancing/"
-#define DISK  "/mnt/ext4"
+#define THP	  "/sys/kernel/mm/transparent_hugepage/"
+#define KSM	  "/sys/kernel/mm/ksm/"
+#define NUMA	  "/sys/kernel/debug/sched/numa_balancing/"
+#define DISK	  "/mnt/ext4"
 #define EXT4_FILE DISK "/matrix"
 
-#define MTHP	    (64ul << 10)
-#define WAIT_MS	    4000
+#define MTHP		(64ul << 10)
+#define WAIT_MS		4000
 #define HUGE_PAGES_ALL	48 /* a cell may lose one for good */
 #define HUGE_PAGES_FREE 8
-#define VALUE	    0x1a7e0ffull
+#define VALUE		0x1a7e0ffull
 
 /* A 1 GiB page that lasts: to make one takes a second. */
 static int giant_fd = -1;
@@ -401,7 +401,8 @@ static void is_hugetlb(const struct area *a)
 /* Where the pages are that are there, of a mapping of 1 GiB. */
 static u8 *pmd_page(const struct area *a, unsigned int i)
 {
-	return a->addr + (i == 0 ? 0 : i == 1 ? a->len / 2 : a->len - PROBE_2M);
+	return a->addr + (i == 0 ? 0 : i == 1 ? a->len / 2 :
+						a->len - PROBE_2M);
 }
 
 /*

@@ -18,7 +18,7 @@
 
 #include "common.h"
 
-#define PROBE_1G	(1ul << 30)
+#define PROBE_1G (1ul << 30)
 
 enum column_id {
 	COLUMN_4K,
@@ -40,28 +40,28 @@ enum column_id {
 	COLUMNS
 };
 
-#define OF(column)	(1u << COLUMN_##column)
-#define ALL_COLUMNS	((1u << COLUMNS) - 1)
+#define OF(column)  (1u << COLUMN_##column)
+#define ALL_COLUMNS ((1u << COLUMNS) - 1)
 
 /* Groups of them. */
-#define HUGETLB_COLUMNS	(OF(HUGETLB) | OF(HUGETLB_SHARED) | OF(HUGETLB_PMD) | OF(HUGETLB_1G))
+#define HUGETLB_COLUMNS (OF(HUGETLB) | OF(HUGETLB_SHARED) | OF(HUGETLB_PMD) | OF(HUGETLB_1G))
 #define ZERO_COLUMNS	(OF(ZERO) | OF(HUGE_ZERO))
 #define SHMEM_COLUMNS	(OF(SHMEM) | OF(SHMEM_THP) | OF(MEMFD))
 #define FILE_COLUMNS	(OF(FILE) | OF(FILE_PRIVATE))
 /* Private pages of the process's own, as they are when they have been written to. */
 #define ANON_COLUMNS	(OF(4K) | OF(THP) | OF(MTHP))
 /* Mapped private, so a write by one process is not seen by another. */
-#define PRIVATE_COLUMNS                                                      \
+#define PRIVATE_COLUMNS                                                           \
 	(ANON_COLUMNS | ZERO_COLUMNS | OF(HUGETLB) | OF(FILE_PRIVATE) | OF(KSM) | \
 	 OF(SWAPPED))
 
 /* What is true of a kind of memory. */
 enum column_flags {
-	COLUMN_HUGE = 1 << 0,	/* its unit is 2 MiB or more */
+	COLUMN_HUGE = 1 << 0, /* its unit is 2 MiB or more */
 	/* A write replaces what is there, so the device warms it by reading only. */
 	COLUMN_READ_WARM = 1 << 1,
-	COLUMN_SAME_WORDS = 1 << 2,	/* all of its pages have the same content */
-	COLUMN_NOTHING_HELD = 1 << 3,	/* when the operation comes there is no page */
+	COLUMN_SAME_WORDS = 1 << 2, /* all of its pages have the same content */
+	COLUMN_NOTHING_HELD = 1 << 3, /* when the operation comes there is no page */
 };
 
 struct area;

@@ -27,9 +27,9 @@
 #include "settings.h"
 #include "sites.h"
 
-#define MODES	   3
-#define CELL_LIMIT 20
-#define TEXT_MAX   65536
+#define MODES	     3
+#define CELL_LIMIT   20
+#define TEXT_MAX     65536
 #define NAME_MAX_LEN 128
 
 static const unsigned int modes[MODES] = {
@@ -368,7 +368,8 @@ static void print_seed(const struct seed *s, enum ktap_verdict verdict, const ch
 	putc(',', out);
 	json_field("mode", s->mode);
 	fputs(",\"access\":\"\",", out);
-	json_field("result", verdict == KTAP_PASS ? "pass" : verdict == KTAP_SKIP ? "na" : "fail");
+	json_field("result", verdict == KTAP_PASS ? "pass" : verdict == KTAP_SKIP ? "na" :
+										    "fail");
 	putc(',', out);
 	json_field("why", why);
 	fprintf(out, ",\"ms\":%llu,\"log\":[", ms);

@@ -29,8 +29,8 @@
 	{                                                          \
 		HUGETLB_COLUMNS, "hugetlb memory is not reclaimed" \
 	}
-#define NOT_ZERO                                                               \
-	{                                                                      \
+#define NOT_ZERO                                                                 \
+	{                                                                        \
 		ZERO_COLUMNS, "the zero page is nobody's, and stays where it is" \
 	}
 #define SWAPPABLE (ANON_COLUMNS | SHMEM_COLUMNS)
@@ -259,7 +259,7 @@ static void act_truncate(struct cell *c)
 		c->flushes = FLUSHES_SOME;
 }
 
-#define WITH_FILE                                                                  \
+#define WITH_FILE \
 	(SHMEM_COLUMNS | FILE_COLUMNS | OF(HUGETLB_SHARED) | OF(HUGETLB_PMD) | OF(HUGETLB_1G))
 #define NO_FILE "there is no file behind it"
 
@@ -284,7 +284,7 @@ const struct row rows_discard[] = {
 		.what = "madvise(MADV_DONTNEED_LOCKED) of memory that is locked",
 		.columns = ANON_COLUMNS | SHMEM_COLUMNS | OF(FILE),
 		.since = 518,
-		.not = {
+		.except = {
 			{ HUGETLB_COLUMNS, "hugetlb memory is not locked" },
 			{ OF(SWAPPED), "what is locked is not swapped out" },
 		},
@@ -305,8 +305,11 @@ const struct row rows_discard[] = {
 		.name = "free-reclaim",
 		.what = "madvise(MADV_FREE), and then memory is short",
 		.columns = ANON_COLUMNS,
-		.not = { NOT_ZERO, { OF(KSM), "a merged page is not freed so" },
-			 { OF(SWAPPED), "what is swapped out is freed at once" } },
+		.except = {
+			NOT_ZERO,
+			{ OF(KSM), "a merged page is not freed so" },
+			{ OF(SWAPPED), "what is swapped out is freed at once" },
+		},
 		.else_why = "only for anonymous memory",
 		.flushes = FLUSHES_ONE,
 		.act = act_free_reclaim,
@@ -315,9 +318,12 @@ const struct row rows_discard[] = {
 		.name = "pageout",
 		.what = "madvise(MADV_PAGEOUT)",
 		.columns = SWAPPABLE | FILE_COLUMNS,
-		.not = { NOT_HUGETLB, NOT_ZERO,
-			 { OF(KSM), "what several map is left alone" },
-			 { OF(SWAPPED), "it is out already" } },
+		.except = {
+			NOT_HUGETLB,
+			NOT_ZERO,
+			{ OF(KSM), "what several map is left alone" },
+			{ OF(SWAPPED), "it is out already" },
+		},
 		.flushes = FLUSHES_SOME,
 		.act = act_pageout,
 	},
@@ -326,9 +332,12 @@ const struct row rows_discard[] = {
 		.what = "reclaim of a control group's memory (memory.reclaim)",
 		.columns = SWAPPABLE | FILE_COLUMNS,
 		.since = 519,
-		.not = { NOT_HUGETLB, NOT_ZERO,
-			 { OF(KSM), "merged pages are not accounted to a group" },
-			 { OF(SWAPPED), "it is out already" } },
+		.except = {
+			NOT_HUGETLB,
+			NOT_ZERO,
+			{ OF(KSM), "merged pages are not accounted to a group" },
+			{ OF(SWAPPED), "it is out already" },
+		},
 		.flushes = FLUSHES_SOME,
 		.first = first_own_group,
 		.act = act_reclaim,
@@ -337,7 +346,7 @@ const struct row rows_discard[] = {
 		.name = "cold",
 		.what = "madvise(MADV_COLD)",
 		.columns = ALL_COLUMNS & ~HUGETLB_COLUMNS,
-		.not = { NOT_HUGETLB },
+		.except = { NOT_HUGETLB },
 		.flushes = FLUSHES_NONE,
 		.act = act_cold,
 	},
@@ -345,7 +354,7 @@ const struct row rows_discard[] = {
 		.name = "cold-part",
 		.what = "madvise(MADV_COLD) of one page of a huge one, which is split",
 		.columns = OF(THP) | OF(SHMEM_THP) | OF(MTHP),
-		.not = { NOT_HUGETLB },
+		.except = { NOT_HUGETLB },
 		.else_why = "there is no huge page to be split",
 		.flushes = FLUSHES_ANY,
 		.act = act_cold_part,
@@ -354,7 +363,7 @@ const struct row rows_discard[] = {
 		.name = "remove",
 		.what = "madvise(MADV_REMOVE): a hole in the file behind it",
 		.columns = WITH_FILE & ~OF(FILE_PRIVATE),
-		.not = { { OF(FILE_PRIVATE), "only for shared mappings" } },
+		.except = { { OF(FILE_PRIVATE), "only for shared mappings" } },
 		.else_why = NO_FILE,
 		.flushes = FLUSHES_ONE,
 		.act = act_remove,
@@ -371,8 +380,9 @@ const struct row rows_discard[] = {
 		.name = "punch-hole-part",
 		.what = "fallocate(FALLOC_FL_PUNCH_HOLE) of one page in it",
 		.columns = WITH_FILE & ~(OF(HUGETLB_SHARED) | OF(HUGETLB_1G)),
-		.not = { { OF(HUGETLB_SHARED) | OF(HUGETLB_1G),
-			   "hugetlb memory goes by whole huge pages" } },
+		.except = {
+			{ OF(HUGETLB_SHARED) | OF(HUGETLB_1G), "hugetlb memory goes by whole huge pages" },
+		},
 		.else_why = NO_FILE,
 		.flushes = FLUSHES_ONE,
 		.act = act_punch_part,

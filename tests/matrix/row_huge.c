@@ -15,11 +15,13 @@
 #define KHUGEPAGED    "/sys/kernel/mm/transparent_hugepage/khugepaged/"
 #define KHUGEPAGED_MS 6000
 
-#define NOT_SMALL                                                                           \
-	{ OF(THP) | OF(SHMEM_THP) | OF(HUGE_ZERO), "it is a huge page already" },           \
-		{ HUGETLB_COLUMNS, "hugetlb memory has no other pages" },                   \
-		{ OF(MTHP) | OF(KSM), "there are no 2 MiB of it" },                         \
-		{ FILE_COLUMNS, "this kernel makes no huge pages of files of a disk" }
+#define NOT_SMALL                                                                  \
+	{ OF(THP) | OF(SHMEM_THP) | OF(HUGE_ZERO), "it is a huge page already" },  \
+		{ HUGETLB_COLUMNS, "hugetlb memory has no other pages" },          \
+		{ OF(MTHP) | OF(KSM), "there are no 2 MiB of it" },                \
+	{                                                                          \
+		FILE_COLUMNS, "this kernel makes no huge pages of files of a disk" \
+	}
 
 /* ---- Made large --------------------------------------------------------------------- */
 
@@ -33,7 +35,8 @@ static void collapsed(struct cell *c)
 {
 	bool file = cell_is(c, SHMEM_COLUMNS);
 
-	cell_all(c, is_pinned(c) ? PLACE_KEPT : file ? PLACE_RENEWED : PLACE_MOVED);
+	cell_all(c, is_pinned(c) ? PLACE_KEPT : file ? PLACE_RENEWED :
+						       PLACE_MOVED);
 	/* Of a file each page is unmapped by itself, and then the table is taken away. */
 	c->flushes = file ? FLUSHES_SOME : FLUSHES_ONE;
 }
@@ -129,7 +132,7 @@ const struct row rows_huge[] = {
 		.what = "madvise(MADV_COLLAPSE): one huge page of many small ones",
 		.columns = OF(4K) | OF(SHMEM) | OF(MEMFD),
 		.since = 601,
-		.not = { NOT_SMALL },
+		.except = { NOT_SMALL },
 		.else_why = "it is done only where a page is there that has been written to",
 		.flushes = FLUSHES_SOME,
 		.act = act_collapse,
@@ -148,7 +151,7 @@ const struct row rows_huge[] = {
 		.name = "khugepaged",
 		.what = "khugepaged makes one huge page of many small ones",
 		.columns = OF(4K) | OF(MEMFD),
-		.not = { NOT_SMALL },
+		.except = { NOT_SMALL },
 		.else_why = "khugepaged leaves alone what is mostly not there, and a tmpfs that is "
 			    "mounted without huge pages",
 		.flushes = FLUSHES_SOME,
@@ -159,8 +162,8 @@ const struct row rows_huge[] = {
 		.what = "a huge page is split (debugfs split_huge_pages)",
 		.columns = OF(THP) | OF(SHMEM_THP) | OF(MTHP),
 		.since = 518,
-		.not = { { HUGETLB_COLUMNS, "hugetlb pages are not split" },
-			 { OF(HUGE_ZERO), "the huge zero page is not split, only its entry" } },
+		.except = { { HUGETLB_COLUMNS, "hugetlb pages are not split" },
+			    { OF(HUGE_ZERO), "the huge zero page is not split, only its entry" } },
 		.else_why = "there is no huge page to be split",
 		.flushes = FLUSHES_SOME,
 		.act = act_split,

@@ -186,8 +186,8 @@ static void act_mprotect_part(struct cell *c)
 		c->flushes = FLUSHES_SOME;
 }
 
-#define NOT_PARTS                                                        \
-	{                                                                \
+#define NOT_PARTS                                                              \
+	{                                                                      \
 		OF(HUGETLB) | OF(HUGETLB_SHARED) | OF(HUGETLB_1G), WHOLE_PAGES \
 	}
 #define PARTS (ALL_COLUMNS & ~(OF(HUGETLB) | OF(HUGETLB_SHARED) | OF(HUGETLB_1G)))
@@ -204,7 +204,7 @@ const struct row rows_mapping[] = {
 		.name = "munmap-part",
 		.what = "munmap() of one page in it",
 		.columns = PARTS,
-		.not = { NOT_PARTS },
+		.except = { NOT_PARTS },
 		.flushes = FLUSHES_ONE,
 		.act = act_munmap_part,
 	},
@@ -219,7 +219,7 @@ const struct row rows_mapping[] = {
 		.name = "remap-file-pages",
 		.what = "remap_file_pages(): another page of the file in the place of one",
 		.columns = SHMEM_COLUMNS | OF(FILE),
-		.not = { { HUGETLB_COLUMNS, WHOLE_PAGES } },
+		.except = { { HUGETLB_COLUMNS, WHOLE_PAGES } },
 		.else_why = "only for shared mappings of files",
 		.flushes = FLUSHES_ONE,
 		.act = act_remap_file_pages,
@@ -260,7 +260,7 @@ const struct row rows_mapping[] = {
 		.name = "mremap-shrink",
 		.what = "mremap() to half its length",
 		.columns = PARTS,
-		.not = { NOT_PARTS },
+		.except = { NOT_PARTS },
 		.flushes = FLUSHES_ONE,
 		.act = act_mremap_shrink,
 	},
@@ -293,7 +293,7 @@ const struct row rows_mapping[] = {
 		.name = "mprotect-part",
 		.what = "mprotect(PROT_READ) of one page in it",
 		.columns = PARTS,
-		.not = { NOT_PARTS },
+		.except = { NOT_PARTS },
 		.flushes = FLUSHES_ONE,
 		.act = act_mprotect_part,
 	},

@@ -24,17 +24,17 @@
 #define MADV_HWPOISON 100
 #endif
 
-#define MOVE_MS	     4000
-#define HINTS_MS     8000
+#define MOVE_MS	      4000
+#define HINTS_MS      8000
 #define PAGES_AT_ONCE 512
 
-#define NOT_ZERO                                                               \
-	{                                                                      \
+#define NOT_ZERO                                                                 \
+	{                                                                        \
 		ZERO_COLUMNS, "the zero page is nobody's, and stays where it is" \
 	}
-#define NOT_OUT                                    \
-	{                                          \
-		OF(SWAPPED), "there is no page"    \
+#define NOT_OUT                                 \
+	{                                       \
+		OF(SWAPPED), "there is no page" \
 	}
 #define MOVABLE (ALL_COLUMNS & ~(ZERO_COLUMNS | OF(SWAPPED)))
 
@@ -405,7 +405,7 @@ const struct row rows_move[] = {
 		.name = "move-pages",
 		.what = "move_pages() to the other node",
 		.columns = MOVABLE,
-		.not = { NOT_ZERO, NOT_OUT },
+		.except = { NOT_ZERO, NOT_OUT },
 		.flushes = FLUSHES_UNITS,
 		.act = act_move_pages,
 	},
@@ -415,7 +415,7 @@ const struct row rows_move[] = {
 		.columns = HUGETLB_COLUMNS | OF(THP) | OF(SHMEM_THP),
 		.modes = 1 << DMIRAGE_MODE_PINNED,
 		.no_mode = "pinned pages are not moved: see move-pages",
-		.not = { NOT_ZERO, NOT_OUT },
+		.except = { NOT_ZERO, NOT_OUT },
 		.else_why = "a small translation has no parts: see move-pages",
 		.run = run_fractured,
 	},
@@ -423,7 +423,7 @@ const struct row rows_move[] = {
 		.name = "migrate-pages",
 		.what = "migrate_pages(): all of the process's, to the other node",
 		.columns = MOVABLE,
-		.not = { NOT_ZERO, NOT_OUT },
+		.except = { NOT_ZERO, NOT_OUT },
 		.flushes = FLUSHES_UNITS,
 		.act = act_migrate_pages,
 	},
@@ -431,7 +431,7 @@ const struct row rows_move[] = {
 		.name = "mbind",
 		.what = "mbind(MPOL_MF_MOVE_ALL) to the other node",
 		.columns = MOVABLE,
-		.not = { NOT_ZERO, NOT_OUT },
+		.except = { NOT_ZERO, NOT_OUT },
 		.flushes = FLUSHES_UNITS,
 		.act = act_mbind,
 	},
@@ -439,7 +439,7 @@ const struct row rows_move[] = {
 		.name = "cpuset",
 		.what = "cpuset.mems of the process's control group, to the other node",
 		.columns = MOVABLE,
-		.not = { NOT_ZERO, NOT_OUT },
+		.except = { NOT_ZERO, NOT_OUT },
 		.flushes = FLUSHES_UNITS,
 		.first = first_cpuset,
 		.act = act_cpuset,
@@ -460,10 +460,10 @@ const struct row rows_move[] = {
 		.columns = MOVABLE & ~HUGETLB_COLUMNS,
 		.modes = 1 << DMIRAGE_MODE_PINNED,
 		.no_mode = "memory that can be taken offline is not pinned for long",
-		.not = { NOT_ZERO,
-			 NOT_OUT,
-			 { HUGETLB_COLUMNS, "the huge pages here are kept out of the memory that can "
-					    "be taken offline: 6.1 could not pin them" } },
+		.except = { NOT_ZERO,
+			    NOT_OUT,
+			    { HUGETLB_COLUMNS, "the huge pages here are kept out of the memory that can "
+					       "be taken offline: 6.1 could not pin them" } },
 		.flushes = FLUSHES_UNITS,
 		.before = before_offline,
 		.act = act_offline,
@@ -472,7 +472,7 @@ const struct row rows_move[] = {
 		.name = "numa-hints",
 		.what = "NUMA balancing: memory follows a process to its node",
 		.columns = ANON_COLUMNS,
-		.not = { NOT_ZERO, NOT_OUT },
+		.except = { NOT_ZERO, NOT_OUT },
 		.else_why = "what may be used by several processes is left where it is, or not soon",
 		.flushes = FLUSHES_ANY,
 		.limit = 30,
@@ -482,10 +482,10 @@ const struct row rows_move[] = {
 		.name = "soft-offline",
 		.what = "madvise(MADV_SOFT_OFFLINE): a page may become bad",
 		.columns = MOVABLE & ~(OF(HUGETLB_1G) | OF(KSM)),
-		.not = { NOT_ZERO,
-			 NOT_OUT,
-			 { OF(HUGETLB_1G), "there are not enough pages of 1 GiB to lose one" },
-			 { OF(KSM), "all that share the page would lose it" } },
+		.except = { NOT_ZERO,
+			    NOT_OUT,
+			    { OF(HUGETLB_1G), "there are not enough pages of 1 GiB to lose one" },
+			    { OF(KSM), "all that share the page would lose it" } },
 		.flushes = FLUSHES_SOME,
 		.act = act_soft_offline,
 	},
@@ -493,10 +493,10 @@ const struct row rows_move[] = {
 		.name = "hwpoison",
 		.what = "madvise(MADV_HWPOISON): a page is bad",
 		.columns = MOVABLE & ~(OF(HUGETLB_1G) | OF(KSM)),
-		.not = { NOT_ZERO,
-			 NOT_OUT,
-			 { OF(HUGETLB_1G), "there are not enough pages of 1 GiB to lose one" },
-			 { OF(KSM), "all that share the page would lose it" } },
+		.except = { NOT_ZERO,
+			    NOT_OUT,
+			    { OF(HUGETLB_1G), "there are not enough pages of 1 GiB to lose one" },
+			    { OF(KSM), "all that share the page would lose it" } },
 		.flushes = FLUSHES_SOME,
 		.act = act_hwpoison,
 	},

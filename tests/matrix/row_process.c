@@ -131,7 +131,8 @@ static void warm_other(struct cell *c, const struct other *o)
 	c->plain = attach(c, o->pid, 0);
 	if (get_info(c->plain).caps & DMIRAGE_CAP_ORACLE_WATCH)
 		c->watched = attach(c, o->pid, DMIRAGE_OPEN_WATCH);
-	each_context(c, d) {
+	each_context(c, d)
+	{
 		for (i = 0; i < PLACES; i++) {
 			struct place *p = &c->place[i];
 
@@ -155,7 +156,8 @@ static bool has_ended(struct cell *c)
 static void expect_ended(struct cell *c)
 {
 	ASSERT(cell_wait(c, has_ended, END_MS));
-	each_context(c, d) {
+	each_context(c, d)
+	{
 		struct dmirage_counters n = get_counters(d);
 
 		EXPECT_EQ(n.mapped_4k, n.unmapped_4k);
@@ -231,7 +233,8 @@ static void expect_reaped(struct cell *c)
 {
 	unsigned int i;
 
-	each_context(c, d) {
+	each_context(c, d)
+	{
 		for (i = 0; i < PLACES; i++) {
 			/* Of a file the page is to be had once more. */
 			if (cell_is(c, OF(FILE_PRIVATE)))
@@ -264,8 +267,8 @@ static void run_mrelease(struct cell *c)
 }
 
 #define ENDS ALL_COLUMNS & ~OF(SWAPPED)
-#define NOT_THERE                                             \
-	{                                                     \
+#define NOT_THERE                                               \
+	{                                                       \
 		OF(SWAPPED), "there is no page to be let go of" \
 	}
 
@@ -275,10 +278,10 @@ const struct row rows_process[] = {
 		.what = "process_madvise(MADV_PAGEOUT) by another process",
 		.columns = OF(SHMEM) | OF(MEMFD) | OF(SHMEM_THP),
 		.since = 510,
-		.not = { { ANON_COLUMNS | OF(KSM),
-			   "the other process, a child, has the page, too, so it is left alone" },
-			 { HUGETLB_COLUMNS, "hugetlb memory is not reclaimed" },
-			 { OF(SWAPPED), "it is out already" } },
+		.except = { { ANON_COLUMNS | OF(KSM),
+			      "the other process, a child, has the page, too, so it is left alone" },
+			    { HUGETLB_COLUMNS, "hugetlb memory is not reclaimed" },
+			    { OF(SWAPPED), "it is out already" } },
 		.else_why = "what is the file's, or nobody's, a child has as well: see pageout",
 		.flushes = FLUSHES_SOME,
 		.act = act_process_madvise,
@@ -289,7 +292,7 @@ const struct row rows_process[] = {
 		.columns = ENDS,
 		.modes = 1 << DMIRAGE_MODE_PINNED,
 		.no_mode = NO_MODE,
-		.not = { NOT_THERE },
+		.except = { NOT_THERE },
 		.run = run_exit,
 	},
 	{
@@ -298,7 +301,7 @@ const struct row rows_process[] = {
 		.columns = ENDS,
 		.modes = 1 << DMIRAGE_MODE_PINNED,
 		.no_mode = NO_MODE,
-		.not = { NOT_THERE },
+		.except = { NOT_THERE },
 		.run = run_kill,
 	},
 	{
@@ -307,7 +310,7 @@ const struct row rows_process[] = {
 		.columns = ENDS,
 		.modes = 1 << DMIRAGE_MODE_PINNED,
 		.no_mode = NO_MODE,
-		.not = { NOT_THERE },
+		.except = { NOT_THERE },
 		.run = run_exec,
 	},
 	{
@@ -318,7 +321,7 @@ const struct row rows_process[] = {
 		.since = 515,
 		.modes = 1 << DMIRAGE_MODE_PINNED,
 		.no_mode = NO_MODE,
-		.not = { NOT_THERE, { HUGETLB_COLUMNS, "the reaper leaves hugetlb memory" } },
+		.except = { NOT_THERE, { HUGETLB_COLUMNS, "the reaper leaves hugetlb memory" } },
 		.else_why = "the reaper leaves what is shared",
 		.run = run_mrelease,
 	},

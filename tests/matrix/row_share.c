@@ -12,13 +12,13 @@
 #define KSM    "/sys/kernel/mm/ksm/"
 #define KSM_MS 6000
 
-#define NOT_SHARED                                                                           \
-	{                                                                                    \
+#define NOT_SHARED                                                                                \
+	{                                                                                         \
 		SHMEM_COLUMNS | OF(FILE) | OF(HUGETLB_SHARED) | OF(HUGETLB_PMD) | OF(HUGETLB_1G), \
-			"a shared mapping is written to by all, and never copied"            \
+			"a shared mapping is written to by all, and never copied"                 \
 	}
 /* With somebody to share with. */
-#define COPIED (ANON_COLUMNS | OF(HUGETLB))
+#define COPIED	(ANON_COLUMNS | OF(HUGETLB))
 /* Nobody's own to begin with. */
 #define FOREIGN (ZERO_COLUMNS | OF(KSM) | OF(FILE_PRIVATE))
 
@@ -29,8 +29,9 @@ static void act_fork(struct cell *c)
 		cell_all(c, PLACE_WP);
 	else
 		/* Where there is nothing to be copied the kernel may not even look. */
-		c->flushes = cell_is(c, OF(KSM)) ? FLUSHES_ONE :
-			     cell_is(c, ZERO_COLUMNS) ? FLUSHES_ANY : FLUSHES_NONE;
+		c->flushes = cell_is(c, OF(KSM))      ? FLUSHES_ONE :
+			     cell_is(c, ZERO_COLUMNS) ? FLUSHES_ANY :
+							FLUSHES_NONE;
 }
 
 static void before_child(struct cell *c)
@@ -150,9 +151,9 @@ const struct row rows_share[] = {
 		.name = "cow",
 		.what = "a write to a page that a child has, too",
 		.columns = COPIED,
-		.not = { NOT_SHARED,
-			 { FOREIGN, "it is nobody's own to begin with: see first-write" },
-			 { OF(SWAPPED), "what is written to is not swapped out" } },
+		.except = { NOT_SHARED,
+			    { FOREIGN, "it is nobody's own to begin with: see first-write" },
+			    { OF(SWAPPED), "what is written to is not swapped out" } },
 		.flushes = FLUSHES_UNITS,
 		.read_warm = true,
 		.before = before_child,
@@ -162,9 +163,9 @@ const struct row rows_share[] = {
 		.name = "cow-device",
 		.what = "a write by the device to a page that a child has, too",
 		.columns = COPIED,
-		.not = { NOT_SHARED,
-			 { FOREIGN, "it is nobody's own to begin with: see first-write-device" },
-			 { OF(SWAPPED), "what is written to is not swapped out" } },
+		.except = { NOT_SHARED,
+			    { FOREIGN, "it is nobody's own to begin with: see first-write-device" },
+			    { OF(SWAPPED), "what is written to is not swapped out" } },
 		.flushes = FLUSHES_SOME,
 		.read_warm = true,
 		.before = before_child,
@@ -174,9 +175,9 @@ const struct row rows_share[] = {
 		.name = "reuse",
 		.what = "a write to a page that a child had, too",
 		.columns = COPIED,
-		.not = { NOT_SHARED,
-			 { FOREIGN, "it is nobody's own to begin with: see first-write" },
-			 { OF(SWAPPED), "what is written to is not swapped out" } },
+		.except = { NOT_SHARED,
+			    { FOREIGN, "it is nobody's own to begin with: see first-write" },
+			    { OF(SWAPPED), "what is written to is not swapped out" } },
 		.flushes = FLUSHES_NONE,
 		.read_warm = true,
 		.before = before_child_gone,
@@ -186,8 +187,8 @@ const struct row rows_share[] = {
 		.name = "first-write",
 		.what = "the first write to a page that is nobody's own",
 		.columns = FOREIGN,
-		.not = { NOT_SHARED,
-			 { OF(SWAPPED), "what is written to is not swapped out" } },
+		.except = { NOT_SHARED,
+			    { OF(SWAPPED), "what is written to is not swapped out" } },
 		.else_why = "it is the process's own to begin with: see cow",
 		.flushes = FLUSHES_UNITS,
 		.act = act_cow,
@@ -196,8 +197,8 @@ const struct row rows_share[] = {
 		.name = "first-write-device",
 		.what = "the first write to a page that is nobody's own, by the device",
 		.columns = FOREIGN,
-		.not = { NOT_SHARED,
-			 { OF(SWAPPED), "what is written to is not swapped out" } },
+		.except = { NOT_SHARED,
+			    { OF(SWAPPED), "what is written to is not swapped out" } },
 		.else_why = "it is the process's own to begin with: see cow-device",
 		.flushes = FLUSHES_SOME,
 		.act = act_cow_device,
@@ -206,8 +207,11 @@ const struct row rows_share[] = {
 		.name = "ksm-merge",
 		.what = "KSM merges pages with the same content",
 		.columns = OF(4K),
-		.not = { NOT_SHARED, { OF(KSM), "it is merged already" },
-			 { OF(SWAPPED), "KSM reads no page in that is swapped out" } },
+		.except = {
+			NOT_SHARED,
+			{ OF(KSM), "it is merged already" },
+			{ OF(SWAPPED), "KSM reads no page in that is swapped out" },
+		},
 		.else_why = "KSM merges small anonymous pages",
 		.flushes = FLUSHES_SOME,
 		.read_warm = true,
@@ -218,7 +222,7 @@ const struct row rows_share[] = {
 		.name = "ksm-unmerge",
 		.what = "madvise(MADV_UNMERGEABLE): to each a page of its own again",
 		.columns = OF(KSM),
-		.not = { NOT_SHARED },
+		.except = { NOT_SHARED },
 		.else_why = "it is not merged",
 		.flushes = FLUSHES_UNITS,
 		.act = act_ksm_unmerge,

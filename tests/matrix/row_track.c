@@ -13,9 +13,11 @@
 #include "watched.h"
 
 #define WP_COLUMNS (ALL_COLUMNS & ~(FILE_COLUMNS | OF(KSM)))
-#define NOT_UFFD                                                                    \
-	{ FILE_COLUMNS, "userfaultfd does not protect files of a disk" },           \
-		{ OF(KSM), "userfaultfd and KSM keep out of each other's way" }
+#define NOT_UFFD                                                            \
+	{ FILE_COLUMNS, "userfaultfd does not protect files of a disk" },   \
+	{                                                                   \
+		OF(KSM), "userfaultfd and KSM keep out of each other's way" \
+	}
 
 /* ---- userfaultfd ------------------------------------------------------------------- */
 
@@ -151,7 +153,7 @@ const struct row rows_track[] = {
 		.name = "uffd-wp",
 		.what = "userfaultfd: UFFDIO_WRITEPROTECT",
 		.columns = WP_COLUMNS,
-		.not = { NOT_UFFD },
+		.except = { NOT_UFFD },
 		.flushes = FLUSHES_ONE,
 		.act = act_uffd_wp,
 	},
@@ -161,7 +163,7 @@ const struct row rows_track[] = {
 		.columns = WP_COLUMNS,
 		.modes = 1 << DMIRAGE_MODE_PINNED,
 		.no_mode = "what is protected from writes cannot be pinned for writing",
-		.not = { NOT_UFFD },
+		.except = { NOT_UFFD },
 		.flushes = FLUSHES_ONE,
 		.read_warm = true,
 		.before = before_protected,
@@ -173,7 +175,7 @@ const struct row rows_track[] = {
 		.columns = WP_COLUMNS,
 		.modes = 1 << DMIRAGE_MODE_PINNED,
 		.no_mode = "what is protected from writes cannot be pinned for writing",
-		.not = { NOT_UFFD },
+		.except = { NOT_UFFD },
 		.flushes = FLUSHES_ANY,
 		.read_warm = true,
 		.before = before_protected,
@@ -183,7 +185,7 @@ const struct row rows_track[] = {
 		.name = "uffd-register",
 		.what = "userfaultfd: registered; a shared page table is so no more",
 		.columns = WP_COLUMNS,
-		.not = { NOT_UFFD },
+		.except = { NOT_UFFD },
 		.flushes = FLUSHES_NONE,
 		.act = act_uffd_register,
 	},
@@ -192,7 +194,10 @@ const struct row rows_track[] = {
 		.what = "userfaultfd: UFFDIO_MOVE to another address",
 		.columns = OF(4K) | OF(THP) | OF(MTHP) | OF(SWAPPED),
 		.since = 608,
-		.not = { NOT_UFFD, { ZERO_COLUMNS, "what nobody has written to is not moved" } },
+		.except = {
+			NOT_UFFD,
+			{ ZERO_COLUMNS, "what nobody has written to is not moved" },
+		},
 		.else_why = "only for anonymous memory",
 		.flushes = FLUSHES_SOME,
 		.limit = 4,
@@ -219,8 +224,7 @@ const struct row rows_track[] = {
 		.since = 607,
 		.modes = 1 << DMIRAGE_MODE_PINNED,
 		.no_mode = "it is protected from writes then, and cannot be pinned",
-		.not = { NOT_UFFD,
-			 { ZERO_COLUMNS | OF(SWAPPED), "there is nothing that was written to" } },
+		.except = { NOT_UFFD, { ZERO_COLUMNS | OF(SWAPPED), "there is nothing that was written to" } },
 		.flushes = FLUSHES_ONE,
 		.before = before_scan,
 		.act = act_scan,
