@@ -5,7 +5,7 @@
 static const struct known list[] = {
 	{
 		.row = "move-fractured",
-		.columns = HUGETLB_COLUMNS,
+		.columns = OF(HUGETLB) | OF(HUGETLB_SHARED) | OF(HUGETLB_1G),
 		.mode = DMIRAGE_MODE_SHARED,
 		.since = 606,
 		.why = "the flush of a hugetlb page is for its first 4 KiB alone",
@@ -29,7 +29,7 @@ const struct known *known_find(const struct cell *c)
 	for (i = 0; list[i].why; i++) {
 		const struct known *k = &list[i];
 
-		if ((!k->row || !strcmp(k->row, c->row->name)) && cell_is(c, k->columns) &&
+		if ((!k->row || !strcmp(k->row, c->row->name)) && k->columns & 1u << (c->column - columns) &&
 		    k->mode == c->mode && version >= k->since &&
 		    (!k->before || version < k->before))
 			return k;
