@@ -20,7 +20,7 @@ MESON_SUITE=trixie
 
 # What qemu-device/install changes in QEMU's own files: another number, another tree.
 # shellcheck disable=SC2034 # it is there to be hashed
-QEMU_EDITS=2
+QEMU_EDITS=3
 
 QEMU_OPTIONS=(
 	--target-list=x86_64-softmmu
