@@ -936,13 +936,13 @@ static void test_print(int arg)
 	EXPECT(strstr(text, "{\"site\":\"madvise:madvise_free_single_vma\","
 			    "\"event\":\"CLEAR\",\"fired\":2,\"ranges\":{\"2M\":2},"
 			    "\"cells\":[\"free/4k\",\"free/\\\"4k\\\"\"],"
-			    "\"exists\":true,\"reachable\":true,\"why\":\"\"}"));
+			    "\"told\":true,\"exists\":true,\"reachable\":true,\"why\":\"\"}"));
 	EXPECT(strstr(text, "{\"site\":\"mapping_dirty_helpers:wp_clean_pre_vma\","
 			    "\"event\":\"PROT_PAGE\",\"fired\":0,\"ranges\":{},\"cells\":[],"
-			    "\"exists\":true,\"reachable\":false,\"why\":\"only vmwgfx"));
+			    "\"told\":true,\"exists\":true,\"reachable\":false,\"why\":\"only vmwgfx"));
 	EXPECT(strstr(text, "{\"site\":\"rmap:page_make_device_exclusive_one\","
 			    "\"event\":\"EXCLUSIVE\",\"fired\":0,\"ranges\":{},\"cells\":[],"
-			    "\"exists\":false,\"reachable\":false,\"why\":\"needs CONFIG"));
+			    "\"told\":true,\"exists\":false,\"reachable\":false,\"why\":\"needs CONFIG"));
 	dmirage_close(s.d);
 }
 

@@ -153,8 +153,10 @@ static void log_start(void)
 {
 	const char *text = getenv("COMPLAINTS");
 
-	if (!text || regcomp(&complaints, text, REG_EXTENDED | REG_NOSUB))
+	if (!text || regcomp(&complaints, text, REG_EXTENDED | REG_NOSUB)) {
+		fprintf(out, "# COMPLAINTS is not set: the kernel's log is not looked at\n");
 		return;
+	}
 	kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (kmsg >= 0)
 		lseek(kmsg, 0, SEEK_END);

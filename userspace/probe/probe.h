@@ -212,6 +212,28 @@ int probe_dev_open(const struct dmirage *d, const char *file);
 int probe_dev_write(const struct dmirage *d, const char *file,
 		    const char *word);
 
+/* ---- Bugs that Linux has had ------------------------------------------- */
+
+/**
+ * probe_mutants_load() - load the module that puts them back
+ *
+ * Return: 0; -ENOENT there is none for this kernel; what loading it fails with.
+ */
+int probe_mutants_load(void);
+void probe_mutants_unload(void);
+
+/**
+ * probe_mutant_arm() - put one back, for this process alone (docs/mutants.md)
+ *
+ * Return: 0; -ENOENT there is no such one; -EOPNOTSUPP not in this kernel; -EBUSY one
+ * is armed.
+ */
+int probe_mutant_arm(const char *name);
+int probe_mutant_disarm(void);
+
+/* How often it was applied, since it was armed; or a negative errno. */
+long probe_mutant_hits(void);
+
 /* ---- PCI -------------------------------------------------------------- */
 
 #define PROBE_BARS	6

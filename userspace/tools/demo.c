@@ -15,6 +15,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "demo.h"
 #include "probe.h"
 #include "tool.h"
 
@@ -80,23 +81,6 @@ static volatile sig_atomic_t interrupted;
 
 /* ---- Output ----------------------------------------------------------- */
 
-/* Escape sequences, or nothing: see set_colors(). */
-static const char *bold = "", *red = "", *green = "", *plain = "";
-
-static void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-
-static void say(const char *fmt, ...)
-{
-	va_list args;
-
-	printf("      ");
-	va_start(args, fmt);
-	vprintf(fmt, args);
-	va_end(args);
-	putchar('\n');
-	fflush(stdout);
-}
-
 static int wrong(struct scenario *s, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
@@ -105,7 +89,7 @@ static int wrong(struct scenario *s, const char *fmt, ...)
 {
 	va_list args;
 
-	printf("      %sunexpected:%s ", red, plain);
+	printf("      %sunexpected:%s ", demo_color.red, demo_color.plain);
 	va_start(args, fmt);
 	vprintf(fmt, args);
 	va_end(args);
@@ -114,26 +98,6 @@ static int wrong(struct scenario *s, const char *fmt, ...)
 	if (!s->verdict)
 		s->verdict = "UNEXPECTED";
 	return -1;
-}
-
-static int set_colors(const char *when)
-{
-	const char *no_color = getenv("NO_COLOR");
-	bool on;
-
-	if (!strcmp(when, "always"))
-		on = true;
-	else if (!strcmp(when, "never"))
-		on = false;
-	else if (!strcmp(when, "auto"))
-		on = isatty(STDOUT_FILENO) && !(no_color && *no_color);
-	else
-		return -1;
-	bold = on ? "\033[1m" : "";
-	red = on ? "\033[31m" : "";
-	green = on ? "\033[32m" : "";
-	plain = on ? "\033[0m" : "";
-	return 0;
 }
 
 /* ---- Values ----------------------------------------------------------- */
@@ -230,7 +194,7 @@ static int set_up(struct scenario *s, const char *path)
 	    probe_page(s->mem.addr, &p))
 		return wrong(s, "%s", probe_why());
 	s->n_pages = s->kind == PROBE_KIND_4K ? 1 : MAX_PAGES;
-	say("a %s at %p: node %d, frame 0x%llx", probe_kind_str(s->kind),
+	demo_say("a %s at %p: node %d, frame 0x%llx", probe_kind_str(s->kind),
 	    (void *)s->mem.addr, p.node, p.frame);
 	return 0;
 }
@@ -258,7 +222,7 @@ static int warm_up(struct scenario *s)
 				     device_value(1, i), huge_pages[i],
 				     cpu_read(s, i));
 	}
-	say("CPU and device write to %u page%s and read each other's values: right",
+	demo_say("CPU and device write to %u page%s and read each other's values: right",
 	    s->n_pages, s->n_pages == 1 ? "" : "s");
 	return 0;
 }
@@ -347,29 +311,28 @@ static int move_and_exchange(struct scenario *s)
 				first_lost = (int)i;
 		}
 	}
-	say("moved to node %d: frame 0x%llx, %llu flush%s; then both write new values",
+	demo_say("moved to node %d: frame 0x%llx, %llu flush%s; then both write new values",
 	    NODE_TO, s->frame_new[0], s->move_flushes,
 	    s->move_flushes == 1 ? "" : "es");
 	if (first_lost < 0 && first_old < 0)
-		say("CPU and device read each other's new values: right");
+		demo_say("CPU and device read each other's new values: right");
 	if (first_old >= 0)
-		say("%sthe CPU wrote 0x%llx to page %u, the device reads 0x%llx%s:\n"
+		demo_say("%sthe CPU wrote 0x%llx to page %u, the device reads 0x%llx%s:\n"
 		    "      it read the old frame 0x%llx (%u of %u reads)",
-		    red, cpu_value(2, first_old), huge_pages[first_old],
-		    read[first_old], plain, s->frame_old[first_old],
+		    demo_color.red, cpu_value(2, first_old), huge_pages[first_old],
+		    read[first_old], demo_color.plain, s->frame_old[first_old],
 		    s->old_reads, s->n_pages);
 	if (first_lost >= 0)
-		say("%sthe device wrote 0x%llx to page %u, the CPU reads 0x%llx%s:\n"
+		demo_say("%sthe device wrote 0x%llx to page %u, the CPU reads 0x%llx%s:\n"
 		    "      the write went to the old frame 0x%llx (%u of %u writes)",
-		    red, device_value(2, first_lost), huge_pages[first_lost],
-		    cpu_read(s, first_lost), plain, s->frame_old[first_lost],
+		    demo_color.red, device_value(2, first_lost), huge_pages[first_lost],
+		    cpu_read(s, first_lost), demo_color.plain, s->frame_old[first_lost],
 		    s->lost_writes, s->n_pages);
 	return 0;
 }
 
 static int collect(struct scenario *s)
 {
-	char report[DMIRAGE_REPORT_MAX], *line, *next;
 	const unsigned int max = sizeof(s->v) / sizeof(s->v[0]);
 	int got, limit;
 
@@ -385,20 +348,13 @@ static int collect(struct scenario *s)
 	} while (got && s->n_v < max);
 
 	if (!s->n_v) {
-		say("the oracle compared %llu pages: nothing stale",
+		demo_say("the oracle compared %llu pages: nothing stale",
 		    s->counters.checks);
 		return 0;
 	}
-	say("the oracle reports %llu stale accesses, the first one:\n",
+	demo_say("the oracle reports %llu stale accesses, the first one:\n",
 	    s->counters.violations);
-	dmirage_format_violation(&s->v[0], report, sizeof(report));
-	for (line = report; line && *line; line = next) {
-		next = strchr(line, '\n');
-		if (next)
-			*next++ = '\0';
-		printf("%s%s\n", *line ? "  " : "", line);
-	}
-	putchar('\n');
+	demo_report(&s->v[0]);
 	return 0;
 }
 
@@ -490,7 +446,7 @@ static void run_scenario(struct scenario *s, const char *path)
 	dmirage_close(s->d);
 	s->d = NULL;
 	probe_mem_put(&s->mem);
-	say("%s%s%s", s->expected ? green : red, s->verdict, plain);
+	demo_say("%s%s%s", s->expected ? demo_color.green : demo_color.red, s->verdict, demo_color.plain);
 	putchar('\n');
 	fflush(stdout);
 }
@@ -504,9 +460,9 @@ static void print_table(const struct scenario *s, unsigned int n)
 {
 	unsigned int i;
 
-	printf("%s%-18s  %-15s %7s %7s %8s %6s %5s  %s%s\n", bold, "page",
+	printf("%s%-18s  %-15s %7s %7s %8s %6s %5s  %s%s\n", demo_color.bold, "page",
 	       "driver", "DMA ops", "faults", "flushes", "stale", "lost",
-	       "verdict", plain);
+	       "verdict", demo_color.plain);
 	for (i = 0; i < n; i++)
 		printf("%-18s  %-15s %7llu %7llu %8llu"
 		       " %6llu %5u  %s%s%s\n",
@@ -514,7 +470,7 @@ static void print_table(const struct scenario *s, unsigned int n)
 		       s[i].counters.ops, s[i].counters.faults,
 		       s[i].counters.flushes, s[i].counters.violations,
 		       s[i].lost_writes + s[i].old_reads,
-		       s[i].expected ? green : red, s[i].verdict, plain);
+		       s[i].expected ? demo_color.green : demo_color.red, s[i].verdict, demo_color.plain);
 	printf("\nstale: device accesses through a translation that the process no longer has\n"
 	       "lost:  values that one side wrote and the other side did not get\n\n");
 }
@@ -530,7 +486,7 @@ static const struct argp_option options[] = {
 };
 
 static const char doc[] =
-	"Move a page to another NUMA node while a device works in it: a 4 KiB page, a transparent huge page and a hugetlb page, each with a correct driver and with one that flushes only the first page of a range.\v"
+	"Move a page to another NUMA node while a device works in it: a 4 KiB page, a transparent huge page and a hugetlb page, each with a correct driver and with one that flushes only the first page of a range.  Then, if the module dmirage_mutants.ko is there, put bugs that Linux has had back into the running kernel, for this process alone, and catch them without DMA.\v"
 	"Needs root, two NUMA nodes with memory, and 2 MiB pages.  With the broken driver, a few words of memory that the kernel has just freed are overwritten: run it in a virtual machine, as dmirage is meant to be.\n"
 	"\n"
 	"The last line is `demo: N scenarios, N as expected, N unexpected'; the exit status is 0 only if all are as expected.";
@@ -545,7 +501,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'c':
 		args->color = arg;
-		if (set_colors(arg))
+		if (demo_set_colors(arg))
 			argp_error(state, "bad --color '%s' (auto, always, never)",
 				   arg);
 		return 0;
@@ -613,10 +569,10 @@ int cmd_demo(int argc, char **argv)
 	struct args args = { .color = "auto" };
 	struct scenario s[2 * PROBE_KINDS];
 	const unsigned int n = 2 * PROBE_KINDS;
-	unsigned int i, good = 0;
+	unsigned int i, bugs, good = 0, of = n;
 	int err;
 
-	set_colors(args.color);
+	demo_set_colors(args.color);
 	argp_parse(&argp, argc, argv, 0, NULL, &args);
 	err = check_machine(args.device);
 	if (err)
@@ -627,21 +583,30 @@ int cmd_demo(int argc, char **argv)
 	alarm(DEMO_LIMIT_S);
 
 	memset(s, 0, sizeof(s));
+	bugs = demo_kernel_count(args.device);
+	of += bugs;
 	for (i = 0; i < n && !interrupted; i++) {
 		s[i].kind = i / 2;
 		s[i].broken = i % 2;
-		printf("%s[%u/%u] %s, %s%s\n", bold, i + 1, n,
-		       probe_kind_str(s[i].kind), drivers[s[i].broken], plain);
+		printf("%s[%u/%u] %s, %s%s\n", demo_color.bold, i + 1, of,
+		       probe_kind_str(s[i].kind), drivers[s[i].broken], demo_color.plain);
 		run_scenario(&s[i], args.device);
 		good += s[i].expected;
 	}
+	for (i = 0; i < bugs && !interrupted; i++) {
+		printf("%s[%u/%u] %s%s\n", demo_color.bold, n + i + 1, of,
+		       demo_kernel_title(i), demo_color.plain);
+		good += demo_kernel_run(i, args.device);
+	}
+	demo_kernel_end();
 	probe_restore();
 	if (interrupted) {
 		complain("interrupted");
 		return EXIT_BAD;
 	}
 	print_table(s, n);
-	printf("demo: %u scenarios, %u as expected, %u unexpected\n", n, good,
-	       n - good);
-	return good == n ? EXIT_OK : EXIT_BAD;
+	demo_kernel_table();
+	printf("demo: %u scenarios, %u as expected, %u unexpected\n", of, good,
+	       of - good);
+	return good == of ? EXIT_OK : EXIT_BAD;
 }
