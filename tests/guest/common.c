@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -253,6 +254,14 @@ u64 frame_at(const char *file, int line, const void *addr)
 		ktap_end();
 	}
 	return page.frame;
+}
+
+void drain_batches(void)
+{
+	unsigned long none = 0;
+
+	/* It does so before it looks for anything to migrate (lru_cache_disable()). */
+	(void)!syscall(SYS_migrate_pages, 0, 8 * sizeof(none), &none, &none);
 }
 
 void move_mem_at(const char *file, int line, const struct probe_mem *mem,

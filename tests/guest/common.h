@@ -115,6 +115,13 @@ u64 frame_at(const char *file, int line, const void *addr);
 
 #define frame_of(addr) frame_at(__FILE__, __LINE__, addr)
 
+/*
+ * A page that a processor has just made, or used, may wait in a batch of that
+ * processor's for its place among those that can be reclaimed, and is busy meanwhile.
+ * None is any more.
+ */
+void drain_batches(void);
+
 /* Move it and verify that it is there, is still of its kind and got new frames. */
 void move_mem_at(const char *file, int line, const struct probe_mem *mem,
 		 int node);

@@ -578,6 +578,8 @@ static struct dmirage *watch_move(struct probe_mem *mem, unsigned int pages)
 	ASSERT_SYS(madvise(mem->addr, mem->len, MADV_DONTFORK));
 	for (i = 0; i < pages; i++)
 		dev_write(d, mem->addr + i * PROBE_4K, i);
+	/* Busy ones would be moved later, in another way. */
+	drain_batches();
 	move_mem(mem, 1);
 	return d;
 }

@@ -99,14 +99,6 @@ static bool has_flag(const void *addr, unsigned int flag)
 	return kpageflags_of(addr) & 1ull << flag;
 }
 
-void drain_batches(void)
-{
-	unsigned long none = 0;
-
-	/* It does so before it looks for anything to migrate (lru_cache_disable()). */
-	(void)!syscall(SYS_migrate_pages, 0, 8 * sizeof(none), &none, &none);
-}
-
 bool area_is_zero(const void *addr)
 {
 	return has_flag(addr, KPF_ZERO_PAGE);

@@ -133,12 +133,6 @@ bool area_same_frame(const void *a, const void *b);
 /* Is the page swapped out (/proc/self/pagemap)? */
 bool area_is_swapped(const void *addr);
 
-/*
- * A page that a processor has just made, or used, may wait in a batch of that
- * processor's for its place among those that can be reclaimed.  None does so any more.
- */
-void drain_batches(void);
-
 /* For the program: what columns need of the machine, before all cells and before each. */
 void columns_start(void);
 void columns_replenish(const struct column *column);

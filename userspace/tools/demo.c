@@ -19,14 +19,14 @@
 #include "probe.h"
 #include "tool.h"
 
-#define OP_TIMEOUT_MS		5000
-#define RECORD_TIMEOUT_MS	2000
-#define DEMO_LIMIT_S		120
+#define OP_TIMEOUT_MS	  5000
+#define RECORD_TIMEOUT_MS 2000
+#define DEMO_LIMIT_S	  120
 
-#define NODE_FROM		0
-#define NODE_TO			1
+#define NODE_FROM 0
+#define NODE_TO	  1
 
-#define FAULT_MODE		"inval-first-page"
+#define FAULT_MODE "inval-first-page"
 
 /* The 4 KiB pages looked at in a huge page; a 4 KiB page has only the first. */
 static const unsigned int huge_pages[] = { 0, 1, 5, 255, 511 };
@@ -34,8 +34,8 @@ static const unsigned int huge_pages[] = { 0, 1, 5, 255, 511 };
 #define MAX_PAGES (sizeof(huge_pages) / sizeof(huge_pages[0]))
 
 /* Where in a page the CPU writes and the device reads, and the other way. */
-#define CPU_SLOT	0x040
-#define DEVICE_SLOT	0x080
+#define CPU_SLOT    0x040
+#define DEVICE_SLOT 0x080
 
 struct args {
 	const char *device;
@@ -195,7 +195,7 @@ static int set_up(struct scenario *s, const char *path)
 		return wrong(s, "%s", probe_why());
 	s->n_pages = s->kind == PROBE_KIND_4K ? 1 : MAX_PAGES;
 	demo_say("a %s at %p: node %d, frame 0x%llx", probe_kind_str(s->kind),
-	    (void *)s->mem.addr, p.node, p.frame);
+		 (void *)s->mem.addr, p.node, p.frame);
 	return 0;
 }
 
@@ -223,7 +223,7 @@ static int warm_up(struct scenario *s)
 				     cpu_read(s, i));
 	}
 	demo_say("CPU and device write to %u page%s and read each other's values: right",
-	    s->n_pages, s->n_pages == 1 ? "" : "s");
+		 s->n_pages, s->n_pages == 1 ? "" : "s");
 	return 0;
 }
 
@@ -312,22 +312,22 @@ static int move_and_exchange(struct scenario *s)
 		}
 	}
 	demo_say("moved to node %d: frame 0x%llx, %llu flush%s; then both write new values",
-	    NODE_TO, s->frame_new[0], s->move_flushes,
-	    s->move_flushes == 1 ? "" : "es");
+		 NODE_TO, s->frame_new[0], s->move_flushes,
+		 s->move_flushes == 1 ? "" : "es");
 	if (first_lost < 0 && first_old < 0)
 		demo_say("CPU and device read each other's new values: right");
 	if (first_old >= 0)
 		demo_say("%sthe CPU wrote 0x%llx to page %u, the device reads 0x%llx%s:\n"
-		    "      it read the old frame 0x%llx (%u of %u reads)",
-		    demo_color.red, cpu_value(2, first_old), huge_pages[first_old],
-		    read[first_old], demo_color.plain, s->frame_old[first_old],
-		    s->old_reads, s->n_pages);
+			 "      it read the old frame 0x%llx (%u of %u reads)",
+			 demo_color.red, cpu_value(2, first_old), huge_pages[first_old],
+			 read[first_old], demo_color.plain, s->frame_old[first_old],
+			 s->old_reads, s->n_pages);
 	if (first_lost >= 0)
 		demo_say("%sthe device wrote 0x%llx to page %u, the CPU reads 0x%llx%s:\n"
-		    "      the write went to the old frame 0x%llx (%u of %u writes)",
-		    demo_color.red, device_value(2, first_lost), huge_pages[first_lost],
-		    cpu_read(s, first_lost), demo_color.plain, s->frame_old[first_lost],
-		    s->lost_writes, s->n_pages);
+			 "      the write went to the old frame 0x%llx (%u of %u writes)",
+			 demo_color.red, device_value(2, first_lost), huge_pages[first_lost],
+			 cpu_read(s, first_lost), demo_color.plain, s->frame_old[first_lost],
+			 s->lost_writes, s->n_pages);
 	return 0;
 }
 
@@ -349,11 +349,11 @@ static int collect(struct scenario *s)
 
 	if (!s->n_v) {
 		demo_say("the oracle compared %llu pages: nothing stale",
-		    s->counters.checks);
+			 s->counters.checks);
 		return 0;
 	}
 	demo_say("the oracle reports %llu stale accesses, the first one:\n",
-	    s->counters.violations);
+		 s->counters.violations);
 	demo_report(&s->v[0]);
 	return 0;
 }
@@ -564,7 +564,9 @@ static int check_machine(const char *path)
 int cmd_demo(int argc, char **argv)
 {
 	const struct argp argp = {
-		.options = options, .parser = parse, .doc = doc,
+		.options = options,
+		.parser = parse,
+		.doc = doc,
 	};
 	struct args args = { .color = "auto" };
 	struct scenario s[2 * PROBE_KINDS];
