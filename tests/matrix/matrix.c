@@ -482,6 +482,9 @@ int main(int argc, char **argv)
 		each_cell(list_cell);
 		return 0;
 	}
+	/* A sign of life, for this takes a while. */
+	fputs("# the machine is prepared\n", out);
+	fflush(out);
 	settings_start();
 	columns_start();
 	settings_keep();

@@ -276,6 +276,23 @@ static void act_compact(struct cell *c)
 	some_moved(c);
 }
 
+/* What a node gives away next is taken, until the cell ends. */
+#define TAKEN (4ul << 20)
+
+static void take_of(int node)
+{
+	unsigned long mask = 1ul << node;
+	size_t at;
+	u8 *map;
+
+	map = mmap(NULL, TAKEN, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT(map != MAP_FAILED);
+	ASSERT_SYS(madvise(map, TAKEN, MADV_NOHUGEPAGE));
+	ASSERT_SYS(syscall(SYS_mbind, map, TAKEN, MPOL_BIND, &mask, 8 * sizeof(mask), 0));
+	for (at = 0; at < TAKEN; at += PROBE_4K)
+		cpu_write(map + at, 1);
+}
+
 static void before_offline(struct cell *c)
 {
 	unsigned int tries, i, bad = 1;
@@ -286,8 +303,10 @@ static void before_offline(struct cell *c)
 	for (tries = 0; bad && tries < 8; tries++) {
 		for (i = bad = 0; i < PLACES; i++)
 			bad += area_frame(c->place[i].p, &frame) && in_last_block(frame);
-		if (bad)
+		if (bad) {
+			take_of(other_node(c));
 			move_area(c, other_node(c));
+		}
 	}
 	ASSERT_EQ(bad, 0);
 }

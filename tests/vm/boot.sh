@@ -144,9 +144,17 @@ run_guest() {
 
 	while true; do
 		status=0
-		IFS= read -r -t 1 -u "$reader" line || status=$?
+		line=
+		# With a limit of its own, read may lose a line that comes just when it ends:
+		# it is asked when there is something, and the limit is for pieces of lines.
+		if read -r -t 0 -u "$reader"; then
+			IFS= read -r -t 5 -u "$reader" line || status=$?
+		else
+			sleep 0.1
+			status=129
+		fi
 		if ((status > 128)); then
-			# Nothing complete within a second: keep the piece, look at the clock.
+			# Nothing, or nothing complete: keep the piece, look at the clock.
 			buffer+=$line
 		elif ((status)); then
 			break
