@@ -9,7 +9,7 @@ QEMU_VERSION ?= 7.2
 ACCEL ?= auto
 export KERNEL QEMU_VERSION ACCEL DMIRAGE_CACHE QEMU_SRC KERNEL_IMAGE KERNEL_HEADERS ONLY JOBS V \
 	DEBUG IOMMU DEVICE QEMU_ARGS APPEND TEST_LIMIT GUEST_LIMIT FUZZ_TIME \
-	STORES SOAK_MODE SOAK_LIMIT FAULT_MODE SEED CORE MATRIX MATRIX_LIMIT
+	STORES SOAK_MODE SOAK_LIMIT FAULT_MODE SEED CORE MATRIX MATRIX_LIMIT RUNS MUTANTS_LIMIT
 
 VM := tests/vm
 MAKEFLAGS += --no-print-directory
@@ -25,7 +25,7 @@ else
 KERNELS := 6.12 6.1
 check-all: KERNELS := 6.12 6.1 5.10
 endif
-# Of the matrix make check has a part, make check-all has all.
+# Of the matrix and the mutants make check has a part, make check-all has all.
 check: export CORE := $(or $(CORE),1)
 # The versions of QEMU that are built: the one asked for; for make check-all, all.
 ifneq ($(QEMU_SRC),)
@@ -39,7 +39,7 @@ endif
 .NOTPARALLEL:
 .PHONY: help demo check check-all shell lint packages packages-lint packages-fuzz qemu kernel \
 	libpci busybox driver mutants-module userspace initramfs unit fuzz device bench soak matrix \
-	guest-tests update clean distclean
+	mutants guest-tests update clean distclean
 
 help:
 	@echo 'dmirage'
@@ -59,6 +59,8 @@ help:
 	@echo '  make soak         do all there is to watched memory, for minutes, on 6.12 and 6.1'
 	@echo '  make matrix       all there is to do to memory, by kinds of memory and modes: a table, and'
 	@echo '                    pages in build/results; on 6.12 and 6.1'
+	@echo '  make mutants      put bugs into kernel, driver, device and oracle, and see the tests fail:'
+	@echo '                    a table, and pages in build/results; on 6.12 and 6.1'
 	@echo '  make qemu kernel driver mutants-module userspace initramfs   single stages'
 	@echo '  make update       forget which package versions are in use, take the newest'
 	@echo '  make clean        remove build/;  make distclean  also the cache'
@@ -74,8 +76,10 @@ help:
 	@echo '  TEST_LIMIT=s GUEST_LIMIT=s   time limits of a test program and of a whole guest'
 	@echo '  STORES=n          make soak: watched stores to the page tables, on each kernel (10000000)'
 	@echo '  FAULT_MODE=name SOAK_MODE=mirror|shared SEED=n   make soak: a bug, the mode, the choices'
-	@echo '  CORE=1            make matrix: a part of it, the one that make check has'
+	@echo '  CORE=1            make matrix, mutants: a part of it, the one that make check has'
 	@echo '  MATRIX_LIMIT=s    make matrix: time limit of each guest (900)'
+	@echo '  RUNS=n            make mutants: how often each runs (10)'
+	@echo '  MUTANTS_LIMIT=s   make mutants: time limit of each guest (900)'
 	@echo '  MATRIX=1          make shell: with the disk, swap and second device of the matrix'
 	@echo '  FUZZ_TIME=s       how long make fuzz takes for each target (300)'
 	@echo '  DMIRAGE_CACHE=folder downloads and builds (~/.cache/dmirage)'
@@ -116,6 +120,8 @@ soak: packages qemu libpci busybox userspace
 	@$(VM)/soak $(KERNELS)
 matrix: packages qemu libpci busybox userspace
 	@$(VM)/matrix $(KERNELS)
+mutants: packages qemu libpci busybox userspace
+	@$(VM)/mutants $(KERNELS)
 check check-all: packages-fuzz qemu libpci busybox userspace
 	@$(VM)/check '$(QEMUS)' $(KERNELS)
 

@@ -42,6 +42,7 @@
 #include "inflight.h"
 #include "invlog.h"
 #include "iotlb.h"
+#include "mutant.h"
 #include "op.h"
 #include "oracle.h"
 #include "tickets.h"
@@ -273,6 +274,8 @@ struct DmirageState {
     bool calibrate;
     char *on_violation_name;
     DmirageOnViolation on_violation;
+    DmirageMutant mutant;           /* with lock */
+    uint64_t mutant_flushes;        /* since that was set */
 
     QemuMutex lock;
     QemuThread engine[DMIRAGE_ENGINES_MAX];
@@ -442,6 +445,20 @@ bool dmirage_status_write(DmirageState *s, uint64_t addr, const void *value,
 
 /* invq.c, @lock held */
 void dmirage_invq_process(DmirageState *s);
+
+/* mutant.c, @lock held */
+/* This flush does not come to pass. */
+bool dmirage_mutant_loses_flush(DmirageState *s);
+/*
+ * What a flush of @first..@last is to leave in the IOTLB: copies, at *@spared,
+ * to be freed.  Returns how many.
+ */
+unsigned dmirage_mutant_spares(DmirageState *s, uint16_t asid, uint64_t first,
+                               uint64_t last, DmirageXlate **spared);
+/* Any context's translation of @va, or NULL. */
+const DmirageXlate *dmirage_mutant_lookup(DmirageState *s, uint64_t va);
+DmirageBlind dmirage_mutant_blinds(DmirageState *s);
+void dmirage_mutant_class_init(ObjectClass *klass);     /* @lock not held */
 
 /* audit.c */
 void dmirage_audit_start(DmirageState *s);

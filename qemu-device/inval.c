@@ -31,8 +31,9 @@ bool dmirage_status_write(DmirageState *s, uint64_t addr, const void *value,
 
 static bool is_done(DmirageState *s, const DmirageWait *w)
 {
-    return dmirage_inflight_done(s->inflight, w->seq) &&
-           !(w->held_by && w->held_by->flush_held);
+    return s->mutant == DMIRAGE_MUTANT_ACK_EARLY ||
+           (dmirage_inflight_done(s->inflight, w->seq) &&
+            !(w->held_by && w->held_by->flush_held));
 }
 
 static void answer(DmirageState *s, const DmirageWait *w)
@@ -69,9 +70,12 @@ void dmirage_inval_release(DmirageState *s, DmirageContext *c)
     }
 }
 
-/* Drops @first..@last of @c: what is cached, and as far as it is latched. */
+/*
+ * Drops @first..@last of @c, what is cached, and as far as it is latched; but
+ * not what a mutant spares.
+ */
 static void drop(DmirageState *s, DmirageContext *c, uint64_t first,
-                 uint64_t last)
+                 uint64_t last, const DmirageXlate *spared, unsigned spares)
 {
     unsigned dropped;
     bool hit;
@@ -80,17 +84,24 @@ static void drop(DmirageState *s, DmirageContext *c, uint64_t first,
     c->drops++;
     c->flushed = true;
     dropped = dmirage_iotlb_drop_range(s->iotlb, c->asid, first, last);
-    dmirage_walkcache_drop_range(s->walkcache, c->asid, first, last);
-    dmirage_watch_drop(s, c, first, last);
+    for (unsigned i = 0; i < spares; i++) {
+        dmirage_iotlb_insert(s->iotlb, &spared[i]);
+    }
+    if (!spares) {
+        dmirage_watch_drop(s, c, first, last);
+    }
     hit = dmirage_inflight_hit(s->inflight, s->cmd_seq, c->asid, first, last);
-    c->count[DMIRAGE_CNT_IOTLB_DROPPED] += dropped;
+    c->count[DMIRAGE_CNT_IOTLB_DROPPED] += dropped - spares;
     c->count[DMIRAGE_CNT_DRAINED] += hit;
-    trace_dmirage_invalidate(c->asid, s->cmd_seq, first, last, dropped, hit);
+    trace_dmirage_invalidate(c->asid, s->cmd_seq, first, last,
+                             dropped - spares, hit);
 }
 
 void dmirage_inval_range(DmirageState *s, DmirageContext *c, uint64_t first,
                          uint64_t last)
 {
+    g_autofree DmirageXlate *spared = NULL;
+    unsigned spares = dmirage_mutant_spares(s, c->asid, first, last, &spared);
     DmirageInv inv = {
         .time_ns = dmirage_now(),
         .first = first,
@@ -98,13 +109,20 @@ void dmirage_inval_range(DmirageState *s, DmirageContext *c, uint64_t first,
     };
 
     c->count[DMIRAGE_CNT_INVALIDATIONS]++;
+    if (dmirage_mutant_loses_flush(s)) {
+        return;
+    }
     dmirage_invlog_add(&c->invlog, &inv);
-    drop(s, c, first, last);
+    if (s->mutant != DMIRAGE_MUTANT_KEEP_WALK_CACHE) {
+        dmirage_walkcache_drop_range(s->walkcache, c->asid, first, last);
+    }
+    drop(s, c, first, last, spared, spares);
 }
 
 void dmirage_inval_asid(DmirageState *s, DmirageContext *c)
 {
-    drop(s, c, 0, UINT64_MAX);
+    dmirage_walkcache_drop_range(s->walkcache, c->asid, 0, UINT64_MAX);
+    drop(s, c, 0, UINT64_MAX, NULL, 0);
 }
 
 /* Lets those chunks go on that somebody now needs to finish. */
@@ -152,7 +170,7 @@ void dmirage_inval_wait(DmirageState *s, uint64_t status_addr, uint32_t value,
 static bool is_synced(DmirageState *s, DmirageContext *c, uint64_t seq,
                       bool held, uint64_t life)
 {
-    return s->stopping ||
+    return s->stopping || s->mutant == DMIRAGE_MUTANT_ACK_EARLY ||
            (dmirage_inflight_done(s->inflight, seq) &&
             !(held && c->flush_held && c->life == life));
 }

@@ -87,10 +87,12 @@ static enum dmirage_violation_kind compare(const DmirageOracle *o,
         return kind_of_absence(o);
     }
     f->cpu_addr = f->cpu.addr + (page & ((1ull << f->cpu.order) - 1));
-    if (!o->same_frame(o->opaque, f->held_addr, f->cpu_addr)) {
+    if (o->blind != DMIRAGE_BLIND_FRAME &&
+        !o->same_frame(o->opaque, f->held_addr, f->cpu_addr)) {
         return may_be_delayed(o, x, f) ? DMIRAGE_VIOL_NONE : kind_of_frame(o);
     }
-    if (x->write && !f->cpu.write && write_counts(o)) {
+    if (x->write && !f->cpu.write && write_counts(o) &&
+        o->blind != DMIRAGE_BLIND_WRITE) {
         return DMIRAGE_VIOL_WRITE;
     }
     return DMIRAGE_VIOL_NONE;
@@ -110,6 +112,11 @@ static uint64_t covered(const DmirageWalk *w, uint64_t page)
 void dmirage_oracle_check(const DmirageOracle *o, const DmirageXlate *x,
                           uint64_t va, uint64_t len, DmirageFinding *f)
 {
+    if (o->blind == DMIRAGE_BLIND_LARGE && x->order > PAGE_BITS) {
+        va = x->va;
+        len = PAGE_SIZE;
+    }
+
     uint64_t last = (va + len - 1) & PAGE_MASK;
     uint64_t page = va & PAGE_MASK;
     bool absence_counts = kind_of_absence(o) != DMIRAGE_VIOL_NONE;

@@ -48,6 +48,14 @@ typedef enum DmirageMode {
     DMIRAGE_MODE_SHARED = DMIRAGE_CTL_MODE_SHARED >> 4,
 } DmirageMode;
 
+/* What it is made not to see, to test those who rely on it. */
+typedef enum DmirageBlind {
+    DMIRAGE_SEES_ALL,
+    DMIRAGE_BLIND_FRAME,        /* any frame is the right one */
+    DMIRAGE_BLIND_WRITE,        /* write permission does not matter */
+    DMIRAGE_BLIND_LARGE,        /* of a large translation: its first 4 KiB */
+} DmirageBlind;
+
 /**
  * DmirageOracle: how the oracle sees the world
  * @read: reads the process's page table; physical addresses
@@ -62,6 +70,7 @@ typedef enum DmirageMode {
  * @mode: whose invariant
  * @settled: shared mode: the kernel is not in the middle of a change
  * @suspect_ns: how long a suspect may stay absent
+ * @blind: what it does not see; for tests only
  */
 typedef struct DmirageOracle {
     DmirageRead64 *read;
@@ -75,6 +84,7 @@ typedef struct DmirageOracle {
     DmirageMode mode;
     bool settled;
     int64_t suspect_ns;
+    DmirageBlind blind;
 } DmirageOracle;
 
 /**

@@ -223,6 +223,7 @@ static void dmirage_class_init(ObjectClass *klass,
     device_class_set_legacy_reset(dc, dmirage_reset);
     device_class_set_props(dc, dmirage_properties);
     dmirage_dump_class_init(OBJECT_CLASS(klass));
+    dmirage_mutant_class_init(OBJECT_CLASS(klass));
     set_bit(DEVICE_CATEGORY_MISC, dc->categories);
 }
 

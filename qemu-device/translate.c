@@ -122,12 +122,16 @@ static const DmirageXlate *cached(DmirageState *s, DmirageContext *c,
         return x;
     }
     x = dmirage_iotlb_lookup(s->iotlb, c->asid, va);
+    if (!x) {
+        x = dmirage_mutant_lookup(s, va);
+    }
     if (!x || (write && !x->write)) {
         return NULL;
     }
     last->x = *x;
+    last->x.asid = c->asid;     /* which only a mutant's is not */
     last->generation = *s->iotlb_generation;
-    return x;
+    return &last->x;
 }
 
 /*

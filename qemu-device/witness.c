@@ -48,6 +48,7 @@ void dmirage_witness_init(DmirageWitness *w, DmirageState *s,
             .levels = DMIRAGE_CTL_CPU_LEVELS_GET(c->ctl),
             .mode = dmirage_ctx_mode(c),
             .settled = settled,
+            .blind = dmirage_mutant_blinds(s),
         },
     };
 }

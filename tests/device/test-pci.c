@@ -188,6 +188,7 @@ static void test_properties(void)
 		{ "audit-ms=3600001", "audit-ms=3600001: must be from 0 to 3600000" },
 		{ "on-violation=ignore", "on-violation=ignore: must be one of log, stop, abort" },
 		{ "x-calibrate=maybe", "x-calibrate" },
+		{ "x-mutant=some", "x-mutant" },
 		{ "no-such-thing=1", "no-such-thing" },
 	};
 	/* What is read, and the bits of CAPS that a property has a say in. */

@@ -29,6 +29,24 @@ struct dmirage *open_context_at(const char *file, int line,
 #define open_context() open_context_at(__FILE__, __LINE__, 0, 0)
 #define open_context_rings(sq, cq) open_context_at(__FILE__, __LINE__, sq, cq)
 
+/*
+ * Is this run one with a bug underneath?  DMIRAGE_FAULT_MODE names a fault mode that
+ * each context gets as it is opened, unasked: a test that comes out clean without is to
+ * fail then.  Its second half, which puts a mode in by itself, is left out: put_mode()
+ * and half_begins() end the test there.  What the mode counts of itself is 0, so that
+ * nobody finds it by that.
+ */
+bool bug_is_underneath(void);
+
+/* The mode @mode, or none if it is NULL, is put in by the test. */
+void put_mode(struct dmirage *d, const char *mode);
+
+/* The half of a test with @mode, or the one without if it is NULL, begins. */
+void half_begins(const char *mode);
+
+/* For contexts that are not opened by these functions: by number. */
+void put_bug_underneath(unsigned int asid);
+
 /* In a mode (DMIRAGE_MODE_*), with DMIRAGE_OPEN_REGIONS or 0. */
 struct dmirage *open_mode_at(const char *file, int line, unsigned int mode,
 			     unsigned int flags);
@@ -49,7 +67,10 @@ struct dmirage_info get_info(struct dmirage *d);
 /* Of the handle's context. */
 struct dmirage_counters get_counters(struct dmirage *d);
 
-/* One of debugfs' counters of the handle's context, by its name there. */
+/*
+ * One of debugfs' counters of the handle's context, by its name there.  What fault modes
+ * count is 0 if bug_is_underneath().
+ */
 u64 counter_at(const char *file, int line, struct dmirage *d, const char *name);
 
 #define counter(d, name) counter_at(__FILE__, __LINE__, d, name)

@@ -18,8 +18,7 @@
 /* Put the bug in, or nothing if @name is NULL. */
 static inline void set_mode(struct dmirage *d, const char *name)
 {
-	if (name)
-		ASSERT_PROBE(probe_ctx_write(d, "fault_mode", name));
+	put_mode(d, name);
 }
 
 /* How often the driver did what the mode says. */

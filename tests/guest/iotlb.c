@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include <sys/mman.h>
 
 #include "schedule.h"
@@ -128,6 +129,37 @@ static void others(int arg)
 	ASSERT_SYS(munmap(mem.addr, mem.len));
 	EXPECT(!in_iotlb(d, mem.addr, NULL));
 	free(lines);
+	expect_clean(d);
+}
+
+/* Two processes that have something else at the same address: each gets its own. */
+static void same_address(int arg)
+{
+	struct probe_mem mem = get_mem(PROBE_KIND_4K, PROBE_4K);
+	struct dmirage *d = open_context();
+	int go[2];
+	pid_t pid;
+	char c;
+
+	(void)arg;
+	cpu_write(mem.addr, 1);
+	ASSERT_SYS(pipe(go));
+	pid = fork();
+	ASSERT_SYS(pid);
+	if (!pid) {
+		struct dmirage *own = open_context();
+
+		cpu_write(mem.addr, 2);
+		if (read(go[0], &c, 1) != 1)
+			_exit(99);
+		_exit((int)dev_read(own, mem.addr));
+	}
+	/* The parent's is in the IOTLB, after all that the fork takes out. */
+	EXPECT_EQ(dev_read(d, mem.addr), 1);
+	EXPECT(in_iotlb(d, mem.addr, NULL));
+	ASSERT_EQ(write(go[1], "g", 1), 1);
+	EXPECT_EQ(wait_child(pid), 2);
+	EXPECT_EQ(dev_read(d, mem.addr), 1);
 	expect_clean(d);
 }
 
@@ -272,6 +304,7 @@ static const struct ktap_test tests[] = {
 	{ "changed-mprotect", changed, READ_ONLY, 0 },
 	{ "changed-move", changed, MOVE, 0 },
 	{ "other-context", others, 0, 0 },
+	{ "same-address", same_address, 0, 0 },
 	{ "full", full, 0, 0 },
 	{ "ages", ages, 0, 0 },
 	{ "storm", storm, 0, 15 },

@@ -35,6 +35,8 @@ static struct shared *shared;
 
 static atomic_int failures;
 
+void (*ktap_first_failure)(void);
+
 static void line(const char *prefix, const char *fmt, va_list args)
 {
 	char text[1024];
@@ -73,6 +75,8 @@ void ktap_fail(const char *file, int where, const char *fmt, ...)
 	va_start(args, fmt);
 	line(prefix, fmt, args);
 	va_end(args);
+	if (!n && ktap_first_failure)
+		ktap_first_failure();
 }
 
 void ktap_end(void)
@@ -217,7 +221,8 @@ static bool wanted(const struct ktap_test *test, int argc, char **argv)
 	int i;
 
 	for (i = 1; i < argc; i++) {
-		if (strstr(test->name, argv[i]))
+		if (argv[i][0] == '=' ? !strcmp(test->name, argv[i] + 1) :
+					!!strstr(test->name, argv[i]))
 			return true;
 	}
 	return argc < 2;

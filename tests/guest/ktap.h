@@ -14,7 +14,7 @@
  *   in its child processes: these tell by their exit status.
  *
  * The program exits 0 if no test failed, 1 if one did, 77 if all were skipped.
- * Arguments are names (or parts of names) of the tests to run.
+ * Arguments are names (or parts of names) of the tests to run; "=name" is that one alone.
  */
 #ifndef DMIRAGE_KTAP_H
 #define DMIRAGE_KTAP_H
@@ -72,6 +72,9 @@ enum ktap_verdict ktap_run(const struct ktap_test *test, const char **why);
 
 /* A line of diagnostics. */
 void ktap_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* Called once, at the first failure; or NULL. */
+extern void (*ktap_first_failure)(void);
 
 /* What EXPECT, ASSERT and SKIP are made of. */
 void ktap_fail(const char *file, int line, const char *fmt, ...)

@@ -14,8 +14,7 @@ static inline struct dmirage *open_in_mode(const char *mode)
 {
 	struct dmirage *d = open_context();
 
-	if (mode)
-		ASSERT_PROBE(probe_ctx_write(d, "fault_mode", mode));
+	put_mode(d, mode);
 	return d;
 }
 

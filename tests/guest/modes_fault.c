@@ -73,8 +73,7 @@ static struct dmirage *open_by_region(const char *mode)
 	struct dmirage *d = open_mode(DMIRAGE_MODE_MIRROR,
 				      DMIRAGE_OPEN_REGIONS);
 
-	if (mode)
-		ASSERT_PROBE(probe_ctx_write(d, "fault_mode", mode));
+	put_mode(d, mode);
 	return d;
 }
 

@@ -115,9 +115,7 @@ static struct dmirage *open_shared(bool bad)
 {
 	struct dmirage *d = open_mode(DMIRAGE_MODE_SHARED, 0);
 
-	if (bad)
-		ASSERT_PROBE(probe_ctx_write(d, "fault_mode",
-					     "sync-address-only"));
+	put_mode(d, bad ? "sync-address-only" : NULL);
 	return d;
 }
 

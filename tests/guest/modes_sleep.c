@@ -66,6 +66,7 @@ static void sleep_anyway_with(const char *mode)
 	u32 asid;
 	u64 end;
 
+	half_begins(mode);
 	ASSERT_SYS(pipe(told));
 	pid = fork();
 	ASSERT(pid >= 0);
@@ -94,6 +95,10 @@ static void sleep_anyway_with(const char *mode)
 		EXPECT(!r.ret || r.err == EAGAIN || r.err == ESRCH);
 	} else {
 		/* It comes back, and nothing has moved. */
+		while (!atomic_load(&r.done) && now_ms() < end)
+			sleep_ms(1);
+		if (!EXPECT(atomic_load(&r.done)))
+			ctx_write(asid, "gate", "release");
 		pthread_join(thread, NULL);
 		EXPECT_EQ(r.ret, -1);
 		EXPECT_EQ(r.err, EAGAIN);

@@ -29,6 +29,11 @@ int mutant_unload(void)
 	return syscall(SYS_delete_module, "dmirage_mutants", O_NONBLOCK) ? errno : 0;
 }
 
+bool mutant_loaded(void)
+{
+	return !access(DIR, F_OK);
+}
+
 void mutant_tidy(void)
 {
 	mutant_unload();

@@ -28,7 +28,9 @@ void mutant_need(void);
 int mutant_load(void);
 int mutant_unload(void);
 
-/* For atexit(). */
+bool mutant_loaded(void);
+
+/* For atexit(); who finds the module loaded leaves it so. */
 void mutant_tidy(void);
 
 /* All of the list, at most @max; returns how many. */

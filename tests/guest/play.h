@@ -59,6 +59,12 @@ struct play {
 };
 
 /*
+ * For ktap_main(): from now on the kernel changes nothing by itself that would put right
+ * what a mutant has left.  NUMA balancing does, in a process that has run for a second.
+ */
+void play_alone(void);
+
+/*
  * All of it, each time with new memory.  As the kernel is, watched and not: nothing is
  * found.  With the mutant: it is applied, and found by the watch, which names the
  * function; and without the watch in the ways of @by.
@@ -67,6 +73,12 @@ void play(const struct play *p);
 
 /* As the kernel is for this process, whoever else has a mutant: nothing is found. */
 void play_clean(const struct play *p);
+
+/* All there are: of notifications, and of flushes. */
+extern const struct play plays_mirror[];
+extern const unsigned int plays_mirror_count;
+extern const struct play plays_shared[];
+extern const unsigned int plays_shared_count;
 
 /* One more page, or all of a range. */
 void place_add(struct place *at, u8 *addr);

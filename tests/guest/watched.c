@@ -29,8 +29,7 @@ struct dmirage *open_watched(unsigned int ctx_mode, const char *mode)
 
 	need_watch();
 	d = open_mode(ctx_mode, DMIRAGE_OPEN_WATCH);
-	if (mode)
-		ASSERT_PROBE(probe_ctx_write(d, "fault_mode", mode));
+	put_mode(d, mode);
 	return d;
 }
 

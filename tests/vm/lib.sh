@@ -366,6 +366,11 @@ matrix_tag() {
 	echo "matrix-$(kernel_tag)-qemu-$(qemu_tag)"
 }
 
+# The name by which the mutants of this kernel in this QEMU go.
+mutants_tag() {
+	echo "mutants-$(kernel_tag)-qemu-$(qemu_tag)"
+}
+
 # Sets RELEASE, IMAGE and HEADERS from what the kernel stage left.
 load_kernel() {
 	local file

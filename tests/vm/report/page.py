@@ -205,6 +205,7 @@ class Page:
             "NA": self.inapplicable(),
             "SITES": self.sites(),
             "DATA": self.data(),
+            "MUTANTS": text(self.about.get("mutants", "")),
             "STYLE": (HERE / "page.css").read_text(encoding="utf-8"),
             "SCRIPT": (HERE / "page.js").read_text(encoding="utf-8"),
         }
