@@ -173,7 +173,7 @@ static void act_khugepaged(struct place *at)
 		sleep_ms(5);
 		ASSERT_PROBE(probe_page(at->mem.addr, &page));
 	}
-	ASSERT_EQ(put_text(THP_DIR "khugepaged/scan_sleep_millisecs", "10000"), 0);
+	ASSERT_EQ(put_text(THP_DIR "khugepaged/scan_sleep_millisecs", "3600000"), 0);
 	ASSERT_EQ(put_text(THP_DIR "shmem_enabled", "never"), 0);
 	ASSERT(!page.present);
 }
