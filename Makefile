@@ -9,7 +9,8 @@ QEMU_VERSION ?= 7.2
 ACCEL ?= auto
 export KERNEL QEMU_VERSION ACCEL DMIRAGE_CACHE QEMU_SRC KERNEL_IMAGE KERNEL_HEADERS ONLY JOBS V \
 	DEBUG IOMMU DEVICE QEMU_ARGS APPEND TEST_LIMIT GUEST_LIMIT FUZZ_TIME \
-	STORES SOAK_MODE SOAK_LIMIT FAULT_MODE SEED CORE MATRIX MATRIX_LIMIT
+	STORES SOAK_MODE SOAK_LIMIT FAULT_MODE SEED CORE MATRIX MATRIX_LIMIT \
+	CMD PKG OPTIONS FILES MEM SMP OBSERVE_LIMIT
 
 VM := tests/vm
 MAKEFLAGS += --no-print-directory
@@ -38,7 +39,7 @@ endif
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help demo check check-all shell lint packages packages-lint packages-fuzz qemu kernel \
-	libpci busybox driver mutants-module userspace initramfs unit fuzz device bench soak matrix \
+	libpci busybox driver mutants-module userspace initramfs unit fuzz device bench soak matrix observe \
 	guest-tests update clean distclean
 
 help:
@@ -59,6 +60,8 @@ help:
 	@echo '  make soak         do all there is to watched memory, for minutes, on 6.12 and 6.1'
 	@echo '  make matrix       all there is to do to memory, by kinds of memory and modes: a table, and'
 	@echo '                    pages in build/results; on 6.12 and 6.1'
+	@echo '  make observe CMD=…   run a program under dmirage observe in a guest; PKG=name takes it from'
+	@echo '                    a package, OPTIONS=… are for dmirage observe, FILES=… go to the guest, too'
 	@echo '  make qemu kernel driver mutants-module userspace initramfs   single stages'
 	@echo '  make update       forget which package versions are in use, take the newest'
 	@echo '  make clean        remove build/;  make distclean  also the cache'
@@ -77,6 +80,7 @@ help:
 	@echo '  CORE=1            make matrix: a part of it, the one that make check has'
 	@echo '  MATRIX_LIMIT=s    make matrix: time limit of each guest (900)'
 	@echo '  MATRIX=1          make shell: with the disk, swap and second device of the matrix'
+	@echo '  MEM=size SMP=n    make observe: the guest (8G, 2);  OBSERVE_LIMIT=s: its time limit (600)'
 	@echo '  FUZZ_TIME=s       how long make fuzz takes for each target (300)'
 	@echo '  DMIRAGE_CACHE=folder downloads and builds (~/.cache/dmirage)'
 	@echo '  JOBS=n  V=1       parallel jobs; show what the stages do'
@@ -112,6 +116,8 @@ bench: packages qemu initramfs
 	@$(VM)/bench
 guest-tests: packages qemu initramfs
 	@$(VM)/guest-tests
+observe: packages qemu initramfs
+	@$(VM)/observe
 soak: packages qemu libpci busybox userspace
 	@$(VM)/soak $(KERNELS)
 matrix: packages qemu libpci busybox userspace
