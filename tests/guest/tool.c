@@ -873,6 +873,7 @@ static void usage(int arg)
 		"prefetch",
 		"audit",
 		"violations",
+		"observe",
 		"demo",
 	};
 	char line[64];

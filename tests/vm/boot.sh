@@ -29,8 +29,10 @@ guest_size() {
 	mib=${BASH_REMATCH[1]}
 	[[ ${BASH_REMATCH[2]} == M ]] || mib=$((mib * 1024))
 	((mib >= 512 && mib % 2 == 0)) || die "MEM=$1 is less than a guest needs, 512M, or odd."
-	[[ $2 =~ ^[0-9]+$ ]] && (($2 == 1 || ($2 > 0 && $2 % 2 == 0 && $2 <= 64))) ||
-		die "SMP=$2 is neither 1 nor an even number up to 64."
+	case $2 in
+	1 | 2 | 4 | 6 | 8 | 16 | 32 | 64) ;;
+	*) die "SMP=$2 is none of 1, 2, 4, 6, 8, 16, 32, 64." ;;
+	esac
 	GUEST_MIB=$mib
 	GUEST_SMP=$2
 }

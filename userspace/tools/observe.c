@@ -434,7 +434,9 @@ static int finish(struct watchman *w, FILE *json)
 	}
 	if (w->args->error_status && w->tally.violations + w->tally.lost)
 		return w->args->error_status;
-	return ret ? ret : o.status > 0 ? o.status : 0;
+	if (ret || o.status < 0)
+		return ret;
+	return o.status;
 }
 
 static int run(struct watchman *w, FILE *json)

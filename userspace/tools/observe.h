@@ -31,7 +31,7 @@
 #define BLOCK_BYTES	(2ull << 20)
 #define BLOCK_PAGES	(BLOCK_BYTES / PAGE_BYTES)
 
-/* CLOCK_MONOTONIC, which is the clock of the kernel's process events, too */
+/* CLOCK_MONOTONIC, ns */
 __u64 observe_now(void);
 
 /**
@@ -141,12 +141,18 @@ unsigned int maps_present(const struct maps *m, __u64 first, bool *present, unsi
 struct recent {
 	__u64 list[RECENT_MAX];
 	unsigned int n;
-	__u64 *seen;
+	struct recent_block *seen;
 	size_t room, used;
 };
 
-/* Has it been touched before? From now on it has. */
-bool recent_seen(struct recent *r, __u64 block);
+/**
+ * recent_touched() - it has just been touched
+ * @losses: how many there have been up to now
+ *
+ * Return: how many of them since it was touched the time before; 0 if it never was.
+ */
+__u64 recent_touched(struct recent *r, __u64 block, __u64 losses);
+
 /* It lost translations. */
 void recent_add(struct recent *r, __u64 block);
 void recent_free(struct recent *r);
@@ -158,7 +164,6 @@ void recent_free(struct recent *r);
  * @d:      the context
  * @event:  readable when there are completions
  * @refs:   processes that have it
- * @opened: when it had been made
  * @maps @recent: of the address space
  * @next:   where the pass over all of it goes on
  * @found:  this pass has found pages
@@ -166,7 +171,7 @@ void recent_free(struct recent *r);
  * @turn:   blocks touched, to take turns between recent ones and the others
  * @turn_recent: the next one of @recent
  * @block:  the block that is being touched
- * @invalidations @made @taken: the context's counters before that
+ * @invalidations @made: the context's counters before that
  * @again @pages @refused: for the tally
  * @rest_until: nothing was found to be touched
  */
@@ -174,14 +179,13 @@ struct view {
 	struct dmirage *d;
 	int event;
 	unsigned int refs;
-	__u64 opened;
 	struct maps maps;
 	struct recent recent;
 	__u64 next;
 	bool found, writing;
 	unsigned int turn, turn_recent;
 	__u64 block;
-	__u64 invalidations, made, taken;
+	__u64 invalidations, made;
 	__u64 again, pages, refused;
 	__u64 rest_until;
 };
@@ -231,12 +235,10 @@ enum follow_what {
  * struct follow_event - what a process of the machine did
  * @pid:    it; of a fork, the new one
  * @parent: of a fork
- * @time:   CLOCK_MONOTONIC, ns
  */
 struct follow_event {
 	enum follow_what what;
 	pid_t pid, parent;
-	__u64 time;
 };
 
 /* The kernel's process events from now on: a file descriptor, or a negative errno. */

@@ -117,7 +117,6 @@ bool follow_next(int fd, struct follow_event *e)
 		}
 		if (err)
 			return false;
-		e->time = p.timestamp_ns;
 		/* threads are of no interest: they have no address space of their own */
 		if (p.what == PROC_EVENT_FORK &&
 		    p.event_data.fork.child_pid == p.event_data.fork.child_tgid) {

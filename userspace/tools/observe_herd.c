@@ -180,12 +180,12 @@ void herd_go(struct herd *h, pid_t pid)
 }
 
 /*
- * It has another address space.  A view that was made before is of the old one; one that was
- * made after it is of the new one already, for events come late.
+ * It has another address space.  Events come late: a view that has not ended is of the new one
+ * already, if it is the process's own.
  */
-static void executed(struct herd *h, struct process *p, __u64 time)
+static void executed(struct herd *h, struct process *p)
 {
-	if (p->waiting || (p->view && !p->shares && p->view->opened > time))
+	if (p->waiting || (p->view && p->view->refs == 1 && !view_ended(p->view)))
 		return;
 	if (!p->covered)
 		h->tally->missed++;
@@ -210,7 +210,7 @@ static void take_events(struct herd *h)
 		case FOLLOW_EXEC:
 			p = find(h, e.pid);
 			if (p)
-				executed(h, p, e.time);
+				executed(h, p);
 			break;
 		case FOLLOW_LOST:
 			h->tally->deaf++;

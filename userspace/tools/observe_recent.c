@@ -7,12 +7,21 @@
 
 #include "observe.h"
 
+/**
+ * struct recent_block - one that has been touched
+ * @number: 1 added, for 0 is an empty slot
+ * @losses: how many there had been then
+ */
+struct recent_block {
+	__u64 number;
+	__u64 losses;
+};
+
 static size_t slot(const struct recent *r, __u64 block)
 {
 	size_t at = (size_t)(block * 0x9e3779b97f4a7c15ull >> 20) % r->room;
 
-	/* numbers are kept with 1 added: 0 is an empty slot */
-	while (r->seen[at] && r->seen[at] != block + 1)
+	while (r->seen[at].number && r->seen[at].number != block + 1)
 		at = (at + 1) % r->room;
 	return at;
 }
@@ -32,25 +41,27 @@ static bool grow(struct recent *r)
 		return false;
 	}
 	for (i = 0; i < old.room; i++) {
-		if (old.seen[i])
-			r->seen[slot(r, old.seen[i] - 1)] = old.seen[i];
+		if (old.seen[i].number)
+			r->seen[slot(r, old.seen[i].number - 1)] = old.seen[i];
 	}
 	free(old.seen);
 	return true;
 }
 
-bool recent_seen(struct recent *r, __u64 block)
+__u64 recent_touched(struct recent *r, __u64 block, __u64 losses)
 {
-	size_t at;
+	struct recent_block *b;
+	__u64 since = 0;
 
 	if (!grow(r))
-		return false;
-	at = slot(r, block);
-	if (r->seen[at])
-		return true;
-	r->seen[at] = block + 1;
-	r->used++;
-	return false;
+		return 0;
+	b = &r->seen[slot(r, block)];
+	if (b->number)
+		since = losses - b->losses;
+	else
+		r->used++;
+	*b = (struct recent_block){ .number = block + 1, .losses = losses };
+	return since;
 }
 
 void recent_add(struct recent *r, __u64 block)

@@ -99,23 +99,25 @@ static void refused(struct view *v, const struct dmirage_cqe *cqe)
 		vma->shy_until = observe_now() + SHY;
 }
 
-/* The block has been touched: did it have to be translated again? */
+/*
+ * The block has been touched: did it have to be translated again?  In shared mode there is no
+ * telling how much was taken away, but that something was.
+ */
 static void account(struct view *v, const struct policy *policy)
 {
-	bool seen = recent_seen(&v->recent, v->block);
 	bool shared = policy->mode == DMIRAGE_MODE_SHARED;
 	struct dmirage_counters c;
-	__u64 made, left;
+	__u64 made, lost;
 
 	if (dmirage_get_counters(v->d, DMIRAGE_SCOPE_CONTEXT, &c))
 		return;
 	made = view_made(policy, &c) - v->made;
-	/* More than were taken away were not lost: those are new pages. */
-	left = c.unmapped_4k + c.unmapped_2m + c.unmapped_1g - v->again;
-	if (shared)
-		left = c.invalidations > v->invalidations ? made : 0;
-	if (seen && made && left) {
-		v->again += made < left ? made : left;
+	lost = recent_touched(&v->recent, v->block,
+			      shared ? c.invalidations :
+				       c.unmapped_4k + c.unmapped_2m + c.unmapped_1g);
+	if (made && lost) {
+		/* More than were taken away were not lost: those are new pages. */
+		v->again += shared || made < lost ? made : lost;
 		recent_add(&v->recent, v->block);
 	}
 	if (c.invalidations != v->invalidations)

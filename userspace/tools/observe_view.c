@@ -44,7 +44,6 @@ int view_open(const struct policy *policy, pid_t pid, int pidfd, struct view **o
 			goto err_close;
 	}
 	v->writing = !policy->read;
-	v->opened = observe_now();
 	*out = v;
 	return 0;
 
