@@ -9,7 +9,8 @@ QEMU_VERSION ?= 7.2
 ACCEL ?= auto
 export KERNEL QEMU_VERSION ACCEL DMIRAGE_CACHE QEMU_SRC KERNEL_IMAGE KERNEL_HEADERS ONLY JOBS V \
 	DEBUG IOMMU DEVICE QEMU_ARGS APPEND TEST_LIMIT GUEST_LIMIT FUZZ_TIME \
-	STORES SOAK_MODE SOAK_LIMIT FAULT_MODE SEED CORE MATRIX MATRIX_LIMIT RUNS MUTANTS_LIMIT
+	STORES SOAK_MODE SOAK_LIMIT FAULT_MODE SEED CORE MATRIX MATRIX_LIMIT RUNS MUTANTS_LIMIT \
+	CMD PKG OPTIONS FILES MEM SMP OBSERVE_LIMIT
 
 VM := tests/vm
 MAKEFLAGS += --no-print-directory
@@ -39,7 +40,7 @@ endif
 .NOTPARALLEL:
 .PHONY: help demo check check-all shell lint packages packages-lint packages-fuzz qemu kernel \
 	libpci busybox driver mutants-module userspace initramfs unit fuzz device bench soak matrix \
-	mutants guest-tests update clean distclean
+	mutants observe guest-tests update clean distclean
 
 help:
 	@echo 'dmirage'
@@ -61,6 +62,8 @@ help:
 	@echo '                    pages in build/results; on 6.12 and 6.1'
 	@echo '  make mutants      put bugs into kernel, driver, device and oracle, and see the tests fail:'
 	@echo '                    a table, and pages in build/results; on 6.12 and 6.1'
+	@echo '  make observe CMD=…   run a program under dmirage observe in a guest; PKG=name takes it from'
+	@echo '                    a package, OPTIONS=… are for dmirage observe, FILES=… go to the guest, too'
 	@echo '  make qemu kernel driver mutants-module userspace initramfs   single stages'
 	@echo '  make update       forget which package versions are in use, take the newest'
 	@echo '  make clean        remove build/;  make distclean  also the cache'
@@ -81,6 +84,7 @@ help:
 	@echo '  RUNS=n            make mutants: how often each runs (10)'
 	@echo '  MUTANTS_LIMIT=s   make mutants: time limit of each guest (900)'
 	@echo '  MATRIX=1          make shell: with the disk, swap and second device of the matrix'
+	@echo '  MEM=size SMP=n    make observe: the guest (8G, 2);  OBSERVE_LIMIT=s: its time limit (600)'
 	@echo '  FUZZ_TIME=s       how long make fuzz takes for each target (300)'
 	@echo '  DMIRAGE_CACHE=folder downloads and builds (~/.cache/dmirage)'
 	@echo '  JOBS=n  V=1       parallel jobs; show what the stages do'
@@ -116,6 +120,8 @@ bench: packages qemu initramfs
 	@$(VM)/bench
 guest-tests: packages qemu initramfs
 	@$(VM)/guest-tests
+observe: packages qemu initramfs
+	@$(VM)/observe
 soak: packages qemu libpci busybox userspace
 	@$(VM)/soak $(KERNELS)
 matrix: packages qemu libpci busybox userspace

@@ -875,6 +875,7 @@ static void usage(int arg)
 		"prefetch",
 		"audit",
 		"violations",
+		"observe",
 		"demo",
 	};
 	char line[64];

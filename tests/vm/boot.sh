@@ -22,9 +22,24 @@ boot_files() {
 	mkfifo "$MONITOR".{in,out}
 }
 
+# guest_size MEM SMP: of the next guest: memory, half of it on each node; processors.
+guest_size() {
+	local mib
+	[[ $1 =~ ^([0-9]+)([MG])$ ]] || die "MEM=$1 is not a size such as 512M or 4G."
+	mib=${BASH_REMATCH[1]}
+	[[ ${BASH_REMATCH[2]} == M ]] || mib=$((mib * 1024))
+	((mib >= 512 && mib % 2 == 0)) || die "MEM=$1 is less than a guest needs, 512M, or odd."
+	case $2 in
+	1 | 2 | 4 | 6 | 8 | 16 | 32 | 64) ;;
+	*) die "SMP=$2 is none of 1, 2, 4, 6, 8, 16, 32, 64." ;;
+	esac
+	GUEST_MIB=$mib
+	GUEST_SMP=$2
+}
+
 # qemu_command ACCEL RUN CONSOLE_CHARDEV: sets COMMAND.
 qemu_command() {
-	local accel=$1 run=$2 console=$3
+	local accel=$1 run=$2 console=$3 smp=${GUEST_SMP:-2} mib=${GUEST_MIB:-8192}
 	local cpu=max,-erms,-fsrm
 	# With ERMS or FSRM the kernel copies by rep movsb, which TCG runs slowly.
 	case $accel in
@@ -45,10 +60,10 @@ qemu_command() {
 	# shellcheck disable=SC2054
 	COMMAND=(
 		"$QEMU" -L "$QEMU_FIRMWARE" -no-user-config -nodefaults
-		-machine q35 -accel "$accel" -cpu "$cpu" -m 8G
-		-object "memory-backend-ram,id=node0,size=4G${GUEST_MEMORY:+,$GUEST_MEMORY}"
-		-object "memory-backend-ram,id=node1,size=4G${GUEST_MEMORY:+,$GUEST_MEMORY}"
-		-numa node,nodeid=0,cpus=0,memdev=node0
+		-machine q35 -accel "$accel" -cpu "$cpu" -m "${mib}M"
+		-object "memory-backend-ram,id=node0,size=$((mib / 2))M${GUEST_MEMORY:+,$GUEST_MEMORY}"
+		-object "memory-backend-ram,id=node1,size=$((mib / 2))M${GUEST_MEMORY:+,$GUEST_MEMORY}"
+		-numa "node,nodeid=0,cpus=0$( ((smp <= 2)) || echo "-$((smp / 2 - 1))"),memdev=node0"
 		-display none -no-reboot
 		-chardev "$console" -serial chardev:console
 		-chardev "file,id=output,path=$OUTPUT,append=on" -serial chardev:output
@@ -56,15 +71,18 @@ qemu_command() {
 		-device pcie-root-port,id=port0,chassis=1
 		-device "dmirage,id=dmirage,bus=port0${DEVICE:+,$DEVICE}"
 		-chardev "pipe,id=monitor,path=$MONITOR" -mon chardev=monitor,mode=readline
-		-kernel "$IMAGE" -initrd "$BUILD/initramfs-$RELEASE.cpio"
+		-kernel "$IMAGE" -initrd "${GUEST_INITRD:-$BUILD/initramfs-$RELEASE.cpio}"
 		-append "${append[*]}"
 	)
-	# GUEST_SMP=1: one processor, and a node without any. Else two, with a socket for
-	# each node, or the kernel warns that a cache has two.
-	if [[ ${GUEST_SMP:-2} == 1 ]]; then
+	# GUEST_SMP=1: one processor, and a node without any. Else there is a socket for each
+	# node, or the kernel warns that a cache has two.
+	if ((smp == 1)); then
 		COMMAND+=(-smp 1 -numa "node,nodeid=1,memdev=node1")
 	else
-		COMMAND+=(-smp "2,sockets=2,cores=1,threads=1" -numa "node,nodeid=1,cpus=1,memdev=node1")
+		COMMAND+=(
+			-smp "$smp,sockets=2,cores=$((smp / 2)),threads=1"
+			-numa "node,nodeid=1,cpus=$((smp / 2))$( ((smp <= 2)) || echo "-$((smp - 1))"),memdev=node1"
+		)
 	fi
 	# What a guest has that others have not: a function that adds to COMMAND.
 	[[ ! ${GUEST_DEVICES:-} ]] || "$GUEST_DEVICES"

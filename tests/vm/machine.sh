@@ -16,7 +16,15 @@ matrix_machine() {
 	GUEST_APPEND+=" dmirage_machine=matrix"
 }
 
-matrix_devices() {
+# observe_machine: it has the disk, swap and the fast way, and all memory is as usual.
+observe_machine() {
+	[[ -r $BUILD/disk.img ]] || die "there is no disk for the guest." "Run tests/vm/disk first."
+	# shellcheck disable=SC2034 # boot.sh reads it
+	GUEST_DEVICES=disk_and_port
+	GUEST_APPEND="${GUEST_APPEND:-} dmirage_machine=matrix"
+}
+
+disk_and_port() {
 	# shellcheck disable=SC2054 # commas inside words
 	COMMAND+=(
 		# Nothing that a guest writes comes to the image.
@@ -25,6 +33,13 @@ matrix_devices() {
 		# What comes through this port goes where the second serial line's goes.
 		-chardev "file,id=port,path=$OUTPUT,append=on"
 		-device virtio-serial-pci -device virtserialport,chardev=port,name=output
+	)
+}
+
+matrix_devices() {
+	disk_and_port
+	# shellcheck disable=SC2054 # commas inside words
+	COMMAND+=(
 		# Behind the first one on the bus, so the driver calls it /dev/dmirage1.
 		-device pcie-root-port,id=port1,chassis=2
 		-device dmirage,id=fracture,bus=port1,fracture=on

@@ -28,6 +28,7 @@ static const struct {
 	{ "prefetch", cmd_prefetch },
 	{ "audit", cmd_audit },
 	{ "violations", cmd_violations },
+	{ "observe", cmd_observe },
 	{ "demo", cmd_demo },
 };
 
@@ -43,6 +44,7 @@ static const char doc[] =
 	"  prefetch    make translations in advance, and count the faults\n"
 	"  audit       compare what the device holds with the page tables\n"
 	"  violations  what was found stale, of all processes, by cause\n"
+	"  observe     run a program while the device uses its memory\n"
 	"  demo        move pages under a working device, with a correct driver\n"
 	"              and with a broken one\n"
 	"\n"

@@ -35,6 +35,7 @@ int cmd_fill(int argc, char **argv);
 int cmd_prefetch(int argc, char **argv);
 int cmd_audit(int argc, char **argv);
 int cmd_violations(int argc, char **argv);
+int cmd_observe(int argc, char **argv);
 int cmd_demo(int argc, char **argv);
 
 /* Print "dmirage: …" to stderr. */
