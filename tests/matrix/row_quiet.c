@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Rows: what leaves translations as they are, so nobody needs to be told. */
 #define _GNU_SOURCE
+#include <fcntl.h>
 #include <linux/mempolicy.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -10,6 +12,9 @@
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
+#endif
+#ifndef CLONE_NEWTIME
+#define CLONE_NEWTIME 0x80
 #endif
 #ifndef SYS_mseal
 #define SYS_mseal 462
@@ -74,6 +79,20 @@ static void act_mseal(struct cell *c)
 	ASSERT_SYS(syscall(SYS_mseal, c->area.addr, c->area.len, 0));
 	EXPECT_ERRNO(munmap(c->area.addr, c->area.len), EPERM);
 	EXPECT_ERRNO(mprotect(c->area.addr, c->area.len, PROT_READ), EPERM);
+}
+
+/* The pages that the clock is read from are others in a time namespace. */
+static void act_time_namespace(struct cell *c)
+{
+	int fd;
+
+	(void)c;
+	if (unshare(CLONE_NEWTIME))
+		SKIP("no time namespaces: %s", strerror(errno));
+	fd = open("/proc/self/ns/time_for_children", O_RDONLY | O_CLOEXEC);
+	ASSERT_SYS(fd);
+	ASSERT_SYS(setns(fd, CLONE_NEWTIME));
+	close(fd);
 }
 
 /* Memory that the kernel itself has no mapping of is not for a device. */
@@ -172,6 +191,14 @@ const struct row rows_quiet[] = {
 		.since = 610,
 		.flushes = FLUSHES_NONE,
 		.act = act_mseal,
+	},
+	{
+		.name = "time-namespace",
+		.what = "setns() to a time namespace: the clock's pages are others",
+		.columns = OF(4K),
+		.else_why = "it is about other pages than these, whatever they are",
+		.flushes = FLUSHES_NONE,
+		.act = act_time_namespace,
 	},
 	{
 		.name = "secret",
