@@ -447,6 +447,7 @@ static void one_round(enum way way)
 	struct dmirage *d = open_context();
 	struct dmirage_info info = get_info(d);
 	u64 end = now_ms() + WAIT_MS;
+	struct probe_mem mem;
 	pid_t pid[WORKERS];
 	enum worker i;
 	u64 began;
@@ -468,9 +469,13 @@ static void one_round(enum way way)
 			sleep_ms(1);
 		}
 	if (way == VANISHED) {
+		mem = get_mem(PROBE_KIND_4K, PROBE_4K);
+		dev_write(d, mem.addr, 1);
 		vanish(info.pci_name);
 		began = now_ms();
-		/* By themselves: the driver notices when it has to flush. */
+		/* The driver notices when it has to flush; then they end by themselves. */
+		ASSERT_SYS(madvise(mem.addr, mem.len, MADV_DONTNEED));
+		probe_mem_put(&mem);
 		expect_ended(pid[FAULTS], FAULTS);
 		/* That it is not there, and not only that it does not answer. */
 		EXPECT(now_ms() < began + 3000);
