@@ -319,6 +319,10 @@ qemu_tag() {
 	if [[ ${QEMU_SRC:-} ]]; then echo own; else echo "$QEMU_VERSION"; fi
 }
 
+# It goes to the guest as one word of the kernel's command line.
+[[ ${ONLY:-} != *[[:space:]]* ]] ||
+	die "ONLY='$ONLY' has blanks in it, and is one part of a name."
+
 # Refuses a version that is not one of these, before anything is done for it.
 check_qemu_version() {
 	local version
