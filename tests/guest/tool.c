@@ -683,6 +683,36 @@ static void violations_cause(int arg)
 	forget_trace();
 }
 
+/* More of them than the trace's buffer takes: it says so. */
+static void violations_lost(int arg)
+{
+	static const char size[] = "/sys/kernel/tracing/buffer_size_kb";
+	struct probe_mem mem;
+	unsigned long before;
+	struct tool t;
+	char text[64];
+	FILE *f;
+
+	(void)arg;
+	/* "7 (expanded: 1408)" until it is first used */
+	f = fopen(size, "re");
+	ASSERT(f && fgets(text, sizeof(text), f));
+	fclose(f);
+	if (sscanf(text, "%*u (expanded: %lu)", &before) != 1)
+		ASSERT_EQ(sscanf(text, "%lu", &before), 1);
+	/* What this is for: a test that ran before has not made it small. */
+	EXPECT_GE(before, 1000);
+	write_text(size, "64");
+	trace_move(&mem, 512);
+	RUN(&t, "violations", ST_BAD);
+	SAYS(&t, "dmirage: the trace has lost its ");
+	SAYS(&t, " oldest entries: more fit in with a larger buffer_size_kb\n");
+	EXPECT_EQ(times(&t, "This has happened 512 times"), 0);
+	snprintf(text, sizeof(text), "%lu", before);
+	write_text(size, text);
+	forget_trace();
+}
+
 /* While it goes on: the first one at once, and all of them at the end. */
 static void violations_table(int arg)
 {
@@ -934,6 +964,7 @@ static const struct ktap_test tests[] = {
 	{ "violations-end", violations_end, 0, 0 },
 	{ "violations-past", violations_past, 0, 0 },
 	{ "violations-cause", violations_cause, 0, 0 },
+	{ "violations-lost", violations_lost, 0, 0 },
 	{ "violations-table", violations_table, 0, 0 },
 	{ "violations-all", violations_all, 0, 0 },
 	{ "violations-chain-json", violations_chain_json, 0, 0 },

@@ -240,6 +240,13 @@ int tracing_start(char *why, size_t size)
 	 * meanwhile, and the kernel dies ("Oops: int3" in __schedule()).
 	 */
 	ret = write_file(INSTANCE "/trace_options", "norecord-cmd", 0);
+	/*
+	 * The kernel's own buffer is of two pages until it is first used.  Before 6.6 the
+	 * kernel takes it as used once that of any instance has been given a size, and two
+	 * pages is what it remains.  To name events to switch on, even none, makes it large.
+	 */
+	if (!ret)
+		ret = write_file(ROOT "/set_event", "\n", 0);
 	if (!ret)
 		ret = write_file(INSTANCE "/buffer_size_kb", BUFFER_KB, 0);
 	if (!ret)

@@ -140,12 +140,17 @@ static void show_one(struct shown *s, const struct trace_line *l)
 
 static void show(struct shown *s, const char *text)
 {
-	unsigned long long lost;
+	unsigned long long lost, kept, written;
 	const char *at = strstr(text, "[LOST ");
 	struct trace_line l;
 
 	if (at && sscanf(at, "[LOST %llu EVENTS]", &lost) == 1)
 		complain("%llu violations were lost: they came too fast", lost);
+	/* At the head of what there was; the trace has other events, too. */
+	at = strstr(text, "entries-in-buffer/entries-written: ");
+	if (at && sscanf(at, "%*[^:]: %llu/%llu", &kept, &written) == 2 && written > kept)
+		complain("the trace has lost its %llu oldest entries: more fit in with a larger buffer_size_kb",
+			 written - kept);
 	switch (trace_line_parse(text, &l)) {
 	case TRACE_LINE_OTHER:
 		break;
