@@ -51,6 +51,7 @@ static int giant_fd = -1;
 
 #define PM_PRESENT  (1ull << 63)
 #define PM_SWAPPED  (1ull << 62)
+#define PM_UFFD_WP  (1ull << 57)
 #define PM_PFN_MASK ((1ull << 55) - 1)
 
 static u64 word_of(const char *file, u64 index)
@@ -82,6 +83,11 @@ bool area_frame(const void *addr, u64 *frame)
 bool area_is_swapped(const void *addr)
 {
 	return pagemap_of(addr) & PM_SWAPPED;
+}
+
+bool area_is_protected(const void *addr)
+{
+	return pagemap_of(addr) & PM_UFFD_WP;
 }
 
 /* Of the page at @addr: KPF_* as a mask. */
