@@ -407,10 +407,8 @@ static void look_for_missing(void)
 
 static void read_rows(void)
 {
-	int err = mutant_load();
-
-	if (err) {
-		fprintf(out, "# the module of the mutants: %s\n", strerror(err));
+	if (probe_mutants_load()) {
+		fprintf(out, "# the module of the mutants: %s\n", probe_why());
 		return;
 	}
 	row_count = mutant_list(rows, ARRAY_SIZE(rows));
