@@ -181,10 +181,13 @@ int put_text(const char *path, const char *text);
 u64 now_ms(void);
 void sleep_ms(unsigned int ms);
 
-/* ---- The kernel's log ------------------------------------------------------ */
+/* ---- The kernel ------------------------------------------------------------ */
+
+/* 601 for 6.1. */
+unsigned int kernel_version(void);
 
 /*
- * A line of the kernel's log for tests/vm/guest/run-tests, which reads there what the
+ * A line of its log for tests/vm/guest/run-tests, which reads there what the
  * kernel complained of: "expect warning: text", "backtraces: begin", ": end".
  */
 void tell_runner(const char *text);

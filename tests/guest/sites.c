@@ -24,7 +24,6 @@
 #include "fuse_file.h"
 #include "site_table.h"
 #include "sites.h"
-#include "tracing.h"
 #include "userfault.h"
 
 #ifndef MADV_COLLAPSE
@@ -585,7 +584,7 @@ static const struct act acts[] = {
 static void run_act(int number)
 {
 	const struct act *a = &acts[number];
-	unsigned int series = tracing_series();
+	unsigned int series = kernel_version();
 	unsigned int column = (series < 607) + (series < 601);
 	struct seen seen = { 0 };
 	const char *expect;
@@ -729,7 +728,7 @@ static void test_reaper(int arg)
 /* The pages of the clock are others in a time namespace. */
 static void test_clock_pages(int arg)
 {
-	const char *site = tracing_series() < 603 ? "memory:zap_page_range CLEAR" :
+	const char *site = kernel_version() < 603 ? "memory:zap_page_range CLEAR" :
 						    "memory:zap_page_range_single CLEAR";
 	struct seen seen = { .end = ~0ull };
 	struct scene s;
@@ -755,7 +754,7 @@ static void test_clock_pages(int arg)
 static void test_others(int arg)
 {
 	struct seen seen = { .others = true };
-	unsigned int series = tracing_series();
+	unsigned int series = kernel_version();
 	const char *expect;
 	struct scene s;
 

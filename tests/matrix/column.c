@@ -17,7 +17,6 @@
 #include "block.h"
 #include "column.h"
 #include "settings.h"
-#include "watched.h"
 
 #ifndef MAP_HUGE_2MB
 #define MAP_HUGE_2MB (21 << 26)

@@ -11,7 +11,6 @@
 
 #include "group.h"
 #include "rows.h"
-#include "watched.h"
 
 #ifndef MADV_COLD
 #define MADV_COLD 20

@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 #include "rows.h"
-#include "watched.h"
 
 #ifndef MADV_PAGEOUT
 #define MADV_PAGEOUT 21

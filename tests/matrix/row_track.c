@@ -5,7 +5,6 @@
 
 #include "rows.h"
 #include "userfault.h"
-#include "watched.h"
 
 #define WP_COLUMNS (ALL_COLUMNS & ~(FILE_COLUMNS | OF(KSM)))
 #define NOT_UFFD                                                            \

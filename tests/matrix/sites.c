@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common.h"
 #include "json.h"
 #include "site_table.h"
 #include "sites.h"
@@ -99,7 +100,7 @@ int sites_start(void)
 	n_callers = 0;
 	unknown = 0;
 	lost = 0;
-	series = tracing_series();
+	series = kernel_version();
 	ret = symbols_load();
 	if (ret) {
 		snprintf(why, sizeof(why), "/proc/kallsyms: %s", strerror(-ret));
