@@ -242,15 +242,6 @@ static void play_armed(const struct play *p, const struct mutant_row *row, bool 
 	end(d, &at);
 }
 
-static bool can_watch(void)
-{
-	struct dmirage *d = open_context();
-	bool can = get_info(d).caps & DMIRAGE_CAP_ORACLE_WATCH;
-
-	dmirage_close(d);
-	return can;
-}
-
 void play(const struct play *p)
 {
 	/* Who counts mutants has had the clean halves in another run. */

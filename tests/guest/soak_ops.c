@@ -214,17 +214,8 @@ bool soak_area_is_right(const struct soak_area *a)
 
 struct dmirage *soak_open(struct soak_worker *w, pid_t attach)
 {
-	struct dmirage_open_opts o = {
-		.mode = w->mode,
-		.flags = DMIRAGE_OPEN_WATCH,
-	};
-	struct dmirage *d;
+	struct dmirage *d = open_attached(attach, w->mode, DMIRAGE_OPEN_WATCH);
 
-	if (attach) {
-		o.flags |= DMIRAGE_OPEN_ATTACH;
-		o.pid = attach;
-	}
-	ASSERT_OK(dmirage_open(NULL, &o, &d));
 	if (w->fault_mode)
 		ASSERT_PROBE(probe_ctx_write(d, "fault_mode", w->fault_mode));
 	return d;

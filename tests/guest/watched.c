@@ -14,11 +14,7 @@
 
 void need_watch(void)
 {
-	struct dmirage *d = open_context();
-	bool can = get_info(d).caps & DMIRAGE_CAP_ORACLE_WATCH;
-
-	dmirage_close(d);
-	if (!can)
+	if (!can_watch())
 		SKIP("stores can be seen under TCG only");
 }
 

@@ -159,11 +159,6 @@ static void end_of(pid_t pid)
 
 /* ---- The contexts ------------------------------------------------------------- */
 
-static bool can_watch(struct dmirage *d)
-{
-	return get_info(d).caps & DMIRAGE_CAP_ORACLE_WATCH;
-}
-
 /* A region for each unit that has a place. */
 static void pin(struct cell *c)
 {
@@ -184,7 +179,7 @@ static void pin(struct cell *c)
 static void open_contexts(struct cell *c)
 {
 	c->plain = open_mode(c->mode, 0);
-	if (!is_pinned(c) && can_watch(c->plain))
+	if (!is_pinned(c) && can_watch())
 		c->watched = open_mode(c->mode, DMIRAGE_OPEN_WATCH);
 	if (is_pinned(c))
 		pin(c);

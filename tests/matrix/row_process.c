@@ -109,27 +109,14 @@ static struct other other_start(struct cell *c, bool exec)
 	return o;
 }
 
-static struct dmirage *attach(struct cell *c, pid_t pid, unsigned int flags)
-{
-	const struct dmirage_open_opts opts = {
-		.mode = c->mode,
-		.flags = DMIRAGE_OPEN_ATTACH | flags,
-		.pid = pid,
-	};
-	struct dmirage *d;
-
-	ASSERT_OK(dmirage_open(NULL, &opts, &d));
-	return d;
-}
-
 /* Both contexts have translations of the other process's memory. */
 static void warm_other(struct cell *c, const struct other *o)
 {
 	unsigned int i;
 
-	c->plain = attach(c, o->pid, 0);
-	if (get_info(c->plain).caps & DMIRAGE_CAP_ORACLE_WATCH)
-		c->watched = attach(c, o->pid, DMIRAGE_OPEN_WATCH);
+	c->plain = open_attached(o->pid, c->mode, 0);
+	if (can_watch())
+		c->watched = open_attached(o->pid, c->mode, DMIRAGE_OPEN_WATCH);
 	each_context(c, d)
 	{
 		for (i = 0; i < PLACES; i++) {
