@@ -22,19 +22,10 @@
 
 #include "common.h"
 #include "fuse_file.h"
+#include "newer.h"
 #include "site_table.h"
 #include "sites.h"
 #include "userfault.h"
-
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE 25
-#endif
-#ifndef CLONE_NEWTIME
-#define CLONE_NEWTIME 0x80
-#endif
-#ifndef SYS_process_mrelease
-#define SYS_process_mrelease 448
-#endif
 
 #define KSM	 "/sys/kernel/mm/ksm/"
 #define INSTANCE "/sys/kernel/tracing/instances/dmirage_sites"

@@ -12,26 +12,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "newer.h"
 #include "settings.h"
 #include "soak_ops.h"
 #include "userfault.h"
-
-/* What the headers of older systems lack. */
-#ifndef MADV_SOFT_OFFLINE
-#define MADV_SOFT_OFFLINE 101
-#endif
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE 25
-#endif
-#ifndef MAP_HUGE_2MB
-#define MAP_HUGE_2MB (21 << 26)
-#endif
-#ifndef SYS_process_mrelease
-#define SYS_process_mrelease 448
-#endif
-#ifndef MREMAP_DONTUNMAP
-#define MREMAP_DONTUNMAP 4
-#endif
 
 #define PAGES	    (SOAK_LEN / PROBE_4K)
 #define KSM_WAIT_MS 400

@@ -16,20 +16,8 @@
 
 #include "block.h"
 #include "column.h"
+#include "newer.h"
 #include "settings.h"
-
-#ifndef MAP_HUGE_2MB
-#define MAP_HUGE_2MB (21 << 26)
-#endif
-#ifndef MFD_HUGE_2MB
-#define MFD_HUGE_2MB (21u << 26)
-#endif
-#ifndef MFD_HUGE_1GB
-#define MFD_HUGE_1GB (30u << 26)
-#endif
-#ifndef MADV_PAGEOUT
-#define MADV_PAGEOUT 21
-#endif
 
 #define THP	  "/sys/kernel/mm/transparent_hugepage/"
 #define KSM	  "/sys/kernel/mm/ksm/"

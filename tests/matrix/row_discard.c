@@ -10,17 +10,8 @@
 #include <unistd.h>
 
 #include "group.h"
+#include "newer.h"
 #include "rows.h"
-
-#ifndef MADV_COLD
-#define MADV_COLD 20
-#endif
-#ifndef MADV_PAGEOUT
-#define MADV_PAGEOUT 21
-#endif
-#ifndef MADV_DONTNEED_LOCKED
-#define MADV_DONTNEED_LOCKED 24
-#endif
 
 #define RECLAIM_MS 4000
 

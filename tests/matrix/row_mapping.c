@@ -7,11 +7,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "newer.h"
 #include "rows.h"
-
-#ifndef MREMAP_DONTUNMAP
-#define MREMAP_DONTUNMAP 4
-#endif
 
 #define WHOLE_PAGES "hugetlb memory is unmapped and protected by whole huge pages only"
 

@@ -13,17 +13,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "newer.h"
 #include "rows.h"
-
-#ifndef MADV_PAGEOUT
-#define MADV_PAGEOUT 21
-#endif
-#ifndef SYS_process_madvise
-#define SYS_process_madvise 440
-#endif
-#ifndef SYS_process_mrelease
-#define SYS_process_mrelease 448
-#endif
 
 #define END_MS	4000
 #define FREEZER "/tmp/freezer"
