@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "play.h"
-#include "settings.h"
 #include "watched.h"
 
 /* For how long a window may be open in shared mode, with all that is rounded up. */
@@ -273,21 +272,9 @@ void play(const struct play *p)
 
 /* ---- Programs ------------------------------------------------------------------------ */
 
-/*
- * From now on the kernel changes nothing by itself that would put right what a mutant has
- * left.  NUMA balancing does, in a process that has run for a second.
- */
-static void play_alone(void)
-{
-	settings_start();
-	atexit(settings_back);
-	setting_put("/proc/sys/kernel/numa_balancing", "0");
-}
-
 void plays_prepare(void)
 {
 	reserve_huge_pages();
-	play_alone();
 	if (!probe_mutants_loaded())
 		atexit(mutant_tidy);
 }

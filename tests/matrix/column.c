@@ -777,10 +777,3 @@ void columns_start(void)
 		close(fd);
 	}
 }
-
-void columns_stop(void)
-{
-	if (giant_fd >= 0)
-		close(giant_fd);
-	giant_fd = -1;
-}

@@ -139,6 +139,5 @@ bool area_is_protected(const void *addr);
 /* For the program: what columns need of the machine, before all cells and before each. */
 void columns_start(void);
 void columns_replenish(const struct column *column);
-void columns_stop(void);
 
 #endif /* DMIRAGE_MATRIX_COLUMN_H */

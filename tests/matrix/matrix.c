@@ -489,7 +489,6 @@ int main(int argc, char **argv)
 	print_head();
 	each_cell(run_cell);
 	run_seeds();
-	columns_stop();
 	if (sites_on) {
 		sites_stop();
 		sites_print(out);

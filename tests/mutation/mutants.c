@@ -450,7 +450,6 @@ int main(int argc, char **argv)
 	}
 	/* Once for all, which else each program would do. */
 	reserve_huge_pages();
-	put_text("/proc/sys/kernel/numa_balancing", "0");
 	read_rows();
 	for (i = 0; i < mutants_count; i++)
 		wanted += is_wanted(&mutants[i]);
