@@ -112,6 +112,28 @@ bool cell_frames_changed(struct cell *c)
 	return true;
 }
 
+bool cell_frames_gone(struct cell *c)
+{
+	unsigned int i;
+	u64 frame;
+
+	for (i = 0; i < PLACES; i++) {
+		if (area_frame(c->place[i].p, &frame))
+			return false;
+	}
+	return true;
+}
+
+void cell_read_only(struct cell *c)
+{
+	ASSERT_SYS(mprotect(c->area.addr, c->area.len, PROT_READ));
+}
+
+void cell_writable(struct cell *c)
+{
+	ASSERT_SYS(mprotect(c->area.addr, c->area.len, PROT_READ | PROT_WRITE));
+}
+
 bool cell_wait(struct cell *c, bool (*done)(struct cell *c), unsigned int ms)
 {
 	u64 end = now_ms() + (u64)ms * ktap_scale();

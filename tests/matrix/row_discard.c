@@ -85,23 +85,11 @@ static void act_free(struct cell *c)
 		cell_all_backing(c);
 }
 
-static bool all_gone(struct cell *c)
-{
-	unsigned int i;
-	u64 frame;
-
-	for (i = 0; i < PLACES; i++) {
-		if (area_frame(c->place[i].p, &frame))
-			return false;
-	}
-	return true;
-}
-
 static bool paged_out(struct cell *c)
 {
 	drain_batches();
 	advise(c, 0, c->area.len, MADV_PAGEOUT);
-	return all_gone(c);
+	return cell_frames_gone(c);
 }
 
 static void act_free_reclaim(struct cell *c)
@@ -148,7 +136,7 @@ static bool reclaimed(struct cell *c)
 	drain_batches();
 	/* EAGAIN: less than that has gone. */
 	group_put("memory.reclaim", "8M");
-	return all_gone(c);
+	return cell_frames_gone(c);
 }
 
 static void act_reclaim(struct cell *c)

@@ -36,15 +36,8 @@ static int page_out_parent(struct cell *c)
 
 static bool paged_out(struct cell *c)
 {
-	unsigned int i;
-	u64 frame;
-
 	cell_in_child(c, page_out_parent);
-	for (i = 0; i < PLACES; i++) {
-		if (area_frame(c->place[i].p, &frame))
-			return false;
-	}
-	return true;
+	return cell_frames_gone(c);
 }
 
 /* While the child is there its memory is the same as this process's. */
