@@ -235,6 +235,16 @@ static void print_lines(const char *text, bool reports)
 		putc('"', out);
 }
 
+/* How long it took and what it said, which ends the line. */
+static void print_said(u64 ms, const char *text)
+{
+	fprintf(out, ",\"ms\":%llu,\"log\":[", ms);
+	print_lines(text, false);
+	fputs("],\"reports\":[", out);
+	print_lines(text, true);
+	fputs("]}\n", out);
+}
+
 static void print_na(const char *why)
 {
 	print_name();
@@ -276,11 +286,7 @@ static void print_result(enum ktap_verdict verdict, const char *why, const struc
 	json_field(out, "why", why);
 	putc(',', out);
 	json_field(out, "link", known ? known->link : "");
-	fprintf(out, ",\"ms\":%llu,\"log\":[", ms);
-	print_lines(text, false);
-	fputs("],\"reports\":[", out);
-	print_lines(text, true);
-	fputs("]}\n", out);
+	print_said(ms, text);
 }
 
 /* ---- Running ------------------------------------------------------------------------------ */
@@ -368,11 +374,7 @@ static void print_seed(const struct seed *s, enum ktap_verdict verdict, const ch
 										    "fail");
 	putc(',', out);
 	json_field(out, "why", why);
-	fprintf(out, ",\"ms\":%llu,\"log\":[", ms);
-	print_lines(text, false);
-	fputs("],\"reports\":[", out);
-	print_lines(text, true);
-	fputs("]}\n", out);
+	print_said(ms, text);
 	fflush(out);
 	totals.passed += verdict == KTAP_PASS;
 	totals.failed += verdict == KTAP_FAIL;
