@@ -127,26 +127,12 @@ static u64 ask(struct other *o, char what, u64 offset, u64 value)
 	return answer;
 }
 
-static struct dmirage *attach_to(pid_t pid, unsigned int mode,
-				 unsigned int flags)
-{
-	const struct dmirage_open_opts opts = {
-		.mode = mode,
-		.flags = DMIRAGE_OPEN_ATTACH | flags,
-		.pid = pid,
-	};
-	struct dmirage *d = NULL;
-
-	ASSERT_OK(dmirage_open(NULL, &opts, &d));
-	return d;
-}
-
 /* ---- Its memory ------------------------------------------------------------ */
 
 static void use(int kind, unsigned int mode)
 {
 	struct other o = other_start(kind);
-	struct dmirage *d = attach_to(o.pid, mode, 0);
+	struct dmirage *d = open_attached(o.pid, mode, 0);
 	u8 *p = o.mem.addr;
 
 	/* The child's, not ours at the same address. */
@@ -189,8 +175,7 @@ static void shared(int kind)
 static void regions(int kind)
 {
 	struct other o = other_start(kind);
-	struct dmirage *d = attach_to(o.pid, DMIRAGE_MODE_MIRROR,
-				      DMIRAGE_OPEN_REGIONS);
+	struct dmirage *d = open_attached(o.pid, DMIRAGE_MODE_MIRROR, DMIRAGE_OPEN_REGIONS);
 	uint64_t done = 0;
 	uint32_t id;
 
@@ -211,8 +196,8 @@ static void regions(int kind)
 static void observers(int kind)
 {
 	struct other o = other_start(kind);
-	struct dmirage *a = attach_to(o.pid, DMIRAGE_MODE_MIRROR, 0);
-	struct dmirage *b = attach_to(o.pid, DMIRAGE_MODE_SHARED, 0);
+	struct dmirage *a = open_attached(o.pid, DMIRAGE_MODE_MIRROR, 0);
+	struct dmirage *b = open_attached(o.pid, DMIRAGE_MODE_SHARED, 0);
 	unsigned int i;
 
 	for (i = 0; i < 6; i++) {
@@ -282,7 +267,7 @@ static void ended(enum how how, unsigned int mode)
 {
 	struct other o = other_start(PROBE_KIND_THP);
 	unsigned int used = contexts_in_use(0);
-	struct dmirage *d = attach_to(o.pid, mode, 0);
+	struct dmirage *d = open_attached(o.pid, mode, 0);
 
 	dev_write(d, o.mem.addr, 1);
 	if (how == KILL)
@@ -465,7 +450,7 @@ static void permission(int arg)
 static void opener(int arg)
 {
 	struct other o = other_start(PROBE_KIND_4K);
-	struct dmirage *d = attach_to(o.pid, DMIRAGE_MODE_MIRROR, 0);
+	struct dmirage *d = open_attached(o.pid, DMIRAGE_MODE_MIRROR, 0);
 	pid_t pid;
 
 	(void)arg;

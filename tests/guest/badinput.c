@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "newer.h"
 #include "raw.h"
 
 /* ---- Descriptors --------------------------------------------------------- */
@@ -284,10 +285,6 @@ static void special(int arg)
 		expect_read_fault(d, (void *)vvar, EFAULT);
 	expect_clean(d);
 }
-
-#ifndef SYS_memfd_secret
-#define SYS_memfd_secret	447
-#endif
 
 /* Memory that the kernel itself has no mapping of. */
 static void secret(int arg)

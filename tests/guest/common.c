@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -21,12 +22,9 @@ static u64 ops_before;
 
 static const char *bug(void)
 {
-	return getenv("DMIRAGE_FAULT_MODE");
-}
+	const char *mode = getenv("DMIRAGE_FAULT_MODE");
 
-bool bug_is_underneath(void)
-{
-	return bug();
+	return mode && *mode ? mode : NULL;
 }
 
 void half_begins(const char *mode)
@@ -76,6 +74,21 @@ static void prepare_for_bugs(void)
 
 /* ---- Contexts ------------------------------------------------------------------ */
 
+static struct dmirage *open_at(const char *file, int line, const struct dmirage_open_opts *opts)
+{
+	struct dmirage *d;
+	int err;
+
+	prepare_for_bugs();
+	err = dmirage_open(NULL, opts, &d);
+	if (err) {
+		FAIL("dmirage_open: mode %s: %s", dmirage_mode_str(opts->mode), strerror(-err));
+		ktap_end();
+	}
+	put_mode(d, NULL);
+	return d;
+}
+
 struct dmirage *open_context_at(const char *file, int line,
 				unsigned int sq_entries,
 				unsigned int cq_entries)
@@ -83,35 +96,20 @@ struct dmirage *open_context_at(const char *file, int line,
 	const struct dmirage_open_opts opts = {
 		.sq_entries = sq_entries, .cq_entries = cq_entries,
 	};
-	struct dmirage *d;
-	int err;
 
-	prepare_for_bugs();
-	err = dmirage_open(NULL, &opts, &d);
-	if (err) {
-		FAIL("dmirage_open: %s", strerror(-err));
-		ktap_end();
-	}
-	put_mode(d, NULL);
-	return d;
+	return open_at(file, line, &opts);
 }
 
-struct dmirage *open_mode_at(const char *file, int line, unsigned int mode,
-			     unsigned int flags)
+struct dmirage *open_attached_at(const char *file, int line, pid_t pid, unsigned int mode,
+				 unsigned int flags)
 {
-	const struct dmirage_open_opts opts = { .mode = mode, .flags = flags };
-	struct dmirage *d;
-	int err;
+	const struct dmirage_open_opts opts = {
+		.mode = mode,
+		.flags = flags | (pid ? DMIRAGE_OPEN_ATTACH : 0),
+		.pid = pid,
+	};
 
-	prepare_for_bugs();
-	err = dmirage_open(NULL, &opts, &d);
-	if (err) {
-		FAIL("dmirage_open: mode %s: %s", dmirage_mode_str(mode),
-		     strerror(-err));
-		ktap_end();
-	}
-	put_mode(d, NULL);
-	return d;
+	return open_at(file, line, &opts);
 }
 
 static struct dmirage *open_to_look(void)
@@ -123,6 +121,15 @@ static struct dmirage *open_to_look(void)
 
 	ASSERT_OK(dmirage_open(NULL, &look, &d));
 	return d;
+}
+
+bool can_watch(void)
+{
+	struct dmirage *d = open_to_look();
+	bool can = get_info(d).caps & DMIRAGE_CAP_ORACLE_WATCH;
+
+	dmirage_close(d);
+	return can;
 }
 
 unsigned int contexts_in_use(unsigned int expect)
@@ -433,6 +440,16 @@ void sleep_ms(unsigned int ms)
 
 	while (nanosleep(&ts, &ts) && errno == EINTR)
 		;
+}
+
+unsigned int kernel_version(void)
+{
+	unsigned int major = 0, minor = 0;
+	struct utsname name;
+
+	ASSERT_SYS(uname(&name));
+	ASSERT_EQ(sscanf(name.release, "%u.%u", &major, &minor), 2);
+	return major * 100 + minor;
 }
 
 void tell_runner(const char *text)

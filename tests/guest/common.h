@@ -30,13 +30,12 @@ struct dmirage *open_context_at(const char *file, int line,
 #define open_context_rings(sq, cq) open_context_at(__FILE__, __LINE__, sq, cq)
 
 /*
- * Is this run one with a bug underneath?  DMIRAGE_FAULT_MODE names a fault mode that
- * each context gets as it is opened, unasked: a test that comes out clean without is to
+ * A run may have a bug underneath: DMIRAGE_FAULT_MODE names a fault mode that each
+ * context gets as it is opened, unasked, and a test that comes out clean without is to
  * fail then.  Its second half, which puts a mode in by itself, is left out: put_mode()
  * and half_begins() end the test there.  What the mode counts of itself is 0, so that
  * nobody finds it by that.
  */
-bool bug_is_underneath(void);
 
 /* The mode @mode, or none if it is NULL, is put in by the test. */
 void put_mode(struct dmirage *d, const char *mode);
@@ -47,11 +46,18 @@ void half_begins(const char *mode);
 /* For contexts that are not opened by these functions: by number. */
 void put_bug_underneath(unsigned int asid);
 
-/* In a mode (DMIRAGE_MODE_*), with DMIRAGE_OPEN_REGIONS or 0. */
-struct dmirage *open_mode_at(const char *file, int line, unsigned int mode,
-			     unsigned int flags);
+/*
+ * Of the memory of another process, or of this one if @pid is 0; in a mode
+ * (DMIRAGE_MODE_*), with DMIRAGE_OPEN_REGIONS, DMIRAGE_OPEN_WATCH or 0.
+ */
+struct dmirage *open_attached_at(const char *file, int line, pid_t pid, unsigned int mode,
+				 unsigned int flags);
 
-#define open_mode(mode, flags) open_mode_at(__FILE__, __LINE__, mode, flags)
+#define open_attached(pid, mode, flags) open_attached_at(__FILE__, __LINE__, pid, mode, flags)
+#define open_mode(mode, flags)		open_attached(0, mode, flags)
+
+/* Does the device see stores to page tables?  It does under TCG only. */
+bool can_watch(void);
 
 /*
  * Contexts that are in use, when all that is ending has ended: waits for a
@@ -69,7 +75,7 @@ struct dmirage_counters get_counters(struct dmirage *d);
 
 /*
  * One of debugfs' counters of the handle's context, by its name there.  What fault modes
- * count is 0 if bug_is_underneath().
+ * count is 0 if there is a bug underneath.
  */
 u64 counter_at(const char *file, int line, struct dmirage *d, const char *name);
 
@@ -181,10 +187,13 @@ int put_text(const char *path, const char *text);
 u64 now_ms(void);
 void sleep_ms(unsigned int ms);
 
-/* ---- The kernel's log ------------------------------------------------------ */
+/* ---- The kernel ------------------------------------------------------------ */
+
+/* 601 for 6.1. */
+unsigned int kernel_version(void);
 
 /*
- * A line of the kernel's log for tests/vm/guest/run-tests, which reads there what the
+ * A line of its log for tests/vm/guest/run-tests, which reads there what the
  * kernel complained of: "expect warning: text", "backtraces: begin", ": end".
  */
 void tell_runner(const char *text);

@@ -12,16 +12,10 @@
 
 #include <linux/mempolicy.h>
 
+#include "newer.h"
 #include "schedule.h"
 
 #define GIANT (1ul << 30)
-
-#ifndef MAP_HUGE_1GB
-#define MAP_HUGE_1GB (30 << 26)
-#endif
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE 25
-#endif
 
 /* Who needs longer to clear 1 GiB had better not copy it, too. */
 #define SLOW_MS 12000

@@ -216,6 +216,25 @@ enum ktap_verdict ktap_run(const struct ktap_test *test, const char **why)
 	return ret;
 }
 
+bool ktap_parse(char *text, struct ktap_result *r)
+{
+	static const char skip[] = "# SKIP ";
+	const char *why;
+
+	if (sscanf(text, "ok %*u %127s", r->name) == 1)
+		r->verdict = KTAP_PASS;
+	else if (sscanf(text, "not ok %*u %127s", r->name) == 1)
+		r->verdict = KTAP_FAIL;
+	else
+		return false;
+	text[strcspn(text, "\n")] = '\0';
+	why = strstr(text, skip);
+	if (why)
+		r->verdict = KTAP_SKIP;
+	r->why = why ? why + sizeof(skip) - 1 : "";
+	return true;
+}
+
 static bool wanted(const struct ktap_test *test, int argc, char **argv)
 {
 	int i;

@@ -70,6 +70,20 @@ enum ktap_verdict {
  */
 enum ktap_verdict ktap_run(const struct ktap_test *test, const char **why);
 
+/**
+ * struct ktap_result - what a line of KTAP says of a test
+ * @name: without blanks, as all our tests' are
+ * @why:  of one that was skipped, in the line; or ""
+ */
+struct ktap_result {
+	enum ktap_verdict verdict;
+	char name[128];
+	const char *why;
+};
+
+/* Does the line end a test?  Its newline is taken away. */
+bool ktap_parse(char *line, struct ktap_result *r);
+
 /* A line of diagnostics. */
 void ktap_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

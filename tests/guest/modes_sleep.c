@@ -10,11 +10,8 @@
 #include <sys/wait.h>
 
 #include "fault_mode.h"
+#include "newer.h"
 #include "scene.h"
-
-#ifndef SYS_process_mrelease
-#define SYS_process_mrelease	448	/* 5.15 */
-#endif
 
 /* ---- sleep-anyway ---------------------------------------------------------- */
 

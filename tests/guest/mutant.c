@@ -1,83 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
-#define _GNU_SOURCE
-#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "mutant.h"
 
-#define MODULE	"/lib/modules/dmirage_mutants.ko"
-#define DIR	"/sys/kernel/debug/dmirage-mutants/"
-
-int mutant_load(void)
-{
-	int fd = open(MODULE, O_RDONLY | O_CLOEXEC), ret = 0;
-
-	if (fd < 0)
-		return errno;
-	if (syscall(SYS_finit_module, fd, "", 0))
-		ret = errno;
-	close(fd);
-	return ret;
-}
-
-int mutant_unload(void)
-{
-	return syscall(SYS_delete_module, "dmirage_mutants", O_NONBLOCK) ? errno : 0;
-}
-
-bool mutant_loaded(void)
-{
-	return !access(DIR, F_OK);
-}
-
 void mutant_tidy(void)
 {
-	mutant_unload();
+	probe_mutants_unload();
 }
 
 void mutant_need(void)
 {
-	int err;
-
-	if (access(MODULE, R_OK))
+	if (!probe_mutants_exist())
 		SKIP("no mutants for this kernel");
-	err = mutant_load();
-	if (err && err != EEXIST) {
-		ktap_note("loading the mutants: %s", strerror(err));
-		ASSERT_EQ(err, 0);
-	}
-}
-
-/* Without the library's buffers: the caller may be where memory cannot be had. */
-void mutant_get(const char *file, char *text, size_t size)
-{
-	char path[96];
-	size_t len = 0;
-	ssize_t got;
-	int fd;
-
-	snprintf(path, sizeof(path), DIR "%s", file);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	ASSERT_SYS(fd);
-	while ((got = read(fd, text + len, size - 1 - len)) > 0)
-		len += (size_t)got;
-	ASSERT_SYS(got);
-	close(fd);
-	if (len && text[len - 1] == '\n')
-		len--;
-	text[len] = '\0';
-}
-
-int mutant_put(const char *file, const char *text)
-{
-	char path[96];
-
-	snprintf(path, sizeof(path), DIR "%s", file);
-	return put_text(path, text);
+	ASSERT_PROBE(probe_mutants_load());
 }
 
 bool mutant_state_is(const char *key, const char *value)
@@ -85,7 +21,7 @@ bool mutant_state_is(const char *key, const char *value)
 	char text[1024], want[160], *line;
 
 	snprintf(want, sizeof(want), "%s %s", key, value);
-	mutant_get("state", text, sizeof(text));
+	ASSERT_PROBE(probe_mutant_get("state", text, sizeof(text)));
 	for (line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
 		if (!strcmp(line, want))
 			return true;
@@ -95,10 +31,10 @@ bool mutant_state_is(const char *key, const char *value)
 
 u64 mutant_hits(void)
 {
-	char text[32];
+	long hits = probe_mutant_hits();
 
-	mutant_get("hits", text, sizeof(text));
-	return strtoull(text, NULL, 10);
+	ASSERT_PROBE(hits);
+	return (u64)hits;
 }
 
 /* The next of a line's columns. */
@@ -117,7 +53,7 @@ unsigned int mutant_list(struct mutant_row *rows, unsigned int max)
 	char *line, *rest = text;
 	unsigned int n = 0;
 
-	mutant_get("list", text, sizeof(text));
+	ASSERT_PROBE(probe_mutant_get("list", text, sizeof(text)));
 	while ((line = strsep(&rest, "\n"))) {
 		struct mutant_row *r = &rows[n++];
 
@@ -151,17 +87,12 @@ struct mutant_row mutant_row(const char *name)
 
 void mutant_arm(pid_t pid, const char *name)
 {
-	char text[16];
-
-	snprintf(text, sizeof(text), "%d", pid);
-	ASSERT_EQ(mutant_put("pid", text), 0);
-	ASSERT_EQ(mutant_put("arm", name), 0);
+	ASSERT_PROBE(probe_mutant_arm(pid, name));
 }
 
 void mutant_disarm(void)
 {
-	ASSERT_EQ(mutant_put("arm", "none"), 0);
-	ASSERT_EQ(mutant_put("pid", "0"), 0);
+	ASSERT_PROBE(probe_mutant_disarm());
 }
 
 void mutant_wait_late(unsigned int ms)
@@ -169,5 +100,5 @@ void mutant_wait_late(unsigned int ms)
 	char text[16];
 
 	snprintf(text, sizeof(text), "%u", ms);
-	ASSERT_EQ(mutant_put("late_ms", text), 0);
+	ASSERT_PROBE(probe_mutant_put("late_ms", text));
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Mutants: old bugs of the kernel, put back by a module for one process
- * (tests/mutants/).
+ * (tests/mutants/).  These end the test when probe.h's functions fail.
  */
 #ifndef DMIRAGE_TEST_MUTANT_H
 #define DMIRAGE_TEST_MUTANT_H
@@ -24,12 +24,6 @@ struct mutant_row {
 /* Loads the module if it is not there; skips the test if this kernel has none. */
 void mutant_need(void);
 
-/* Return: 0 or errno. */
-int mutant_load(void);
-int mutant_unload(void);
-
-bool mutant_loaded(void);
-
 /* For atexit(); who finds the module loaded leaves it so. */
 void mutant_tidy(void);
 
@@ -38,12 +32,6 @@ unsigned int mutant_list(struct mutant_row *rows, unsigned int max);
 
 /* Ends the test if there is none of that name, and skips it if it is not for here. */
 struct mutant_row mutant_row(const char *name);
-
-/* Write to one of the module's files: "pid", "arm", "late_ms".  Return: 0 or errno. */
-int mutant_put(const char *file, const char *text);
-
-/* A file's text, without the last newline. */
-void mutant_get(const char *file, char *text, size_t size);
 
 /* Does a line of "state" read "@key @value"? */
 bool mutant_state_is(const char *key, const char *value);

@@ -10,7 +10,6 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -93,11 +92,11 @@ static void refused_pid(int arg)
 	(void)arg;
 	mutant_need();
 	for (i = 0; i < ARRAY_SIZE(bad); i++) {
-		EXPECT_EQ(mutant_put("pid", bad[i]), EINVAL);
+		EXPECT_EQ(probe_mutant_put("pid", bad[i]), -EINVAL);
 		EXPECT(mutant_state_is("pid", "0"));
 	}
 	/* kthreadd */
-	EXPECT_EQ(mutant_put("pid", "2"), EINVAL);
+	EXPECT_EQ(probe_mutant_put("pid", "2"), -EINVAL);
 	EXPECT(mutant_state_is("last", "2 has no memory of its own"));
 	pid = fork();
 	ASSERT_SYS(pid);
@@ -105,9 +104,9 @@ static void refused_pid(int arg)
 		_exit(0);
 	ASSERT_EQ(wait_child(pid), 0);
 	snprintf(text, sizeof(text), "%d", pid);
-	EXPECT_EQ(mutant_put("pid", text), ESRCH);
+	EXPECT_EQ(probe_mutant_put("pid", text), -ESRCH);
 	EXPECT(mutant_state_is("pid", "0"));
-	EXPECT_EQ(mutant_put("arm", moving.name), ESRCH);
+	EXPECT_EQ(probe_mutant_put("arm", moving.name), -ESRCH);
 	EXPECT(mutant_state_is("last", "no process is chosen"));
 }
 
@@ -122,9 +121,10 @@ static void refused_name(int arg)
 	(void)arg;
 	mutant_need();
 	snprintf(text, sizeof(text), "%d", getpid());
-	ASSERT_EQ(mutant_put("pid", text), 0);
+	ASSERT_PROBE(probe_mutant_put("pid", text));
 	for (i = 0; i < ARRAY_SIZE(bad); i++) {
-		EXPECT_EQ(mutant_put("arm", bad[i]), strlen(bad[i]) < 40 ? ENOENT : EINVAL);
+		EXPECT_EQ(probe_mutant_put("arm", bad[i]),
+			  strlen(bad[i]) < 40 ? -ENOENT : -EINVAL);
 		EXPECT(mutant_state_is("armed", "none"));
 	}
 	EXPECT(mutant_state_is("last", "there is no mutant of that name"));
@@ -134,16 +134,16 @@ static void refused_name(int arg)
 		if (!rows[i].why_not[0])
 			continue;
 		other++;
-		EXPECT_EQ(mutant_put("arm", rows[i].name), EOPNOTSUPP);
+		EXPECT_EQ(probe_mutant_put("arm", rows[i].name), -EOPNOTSUPP);
 		snprintf(why, sizeof(why), "%s: %s", rows[i].name, rows[i].why_not);
 		EXPECT(mutant_state_is("last", why));
 	}
 	EXPECT_GE(other, 1);
 	/* two at a time, or another process meanwhile */
-	ASSERT_EQ(mutant_put("arm", moving.name), 0);
-	EXPECT_EQ(mutant_put("arm", moving.name), EBUSY);
-	EXPECT_EQ(mutant_put("pid", text), EBUSY);
-	EXPECT_EQ(mutant_put("pid", "0"), EBUSY);
+	ASSERT_PROBE(probe_mutant_put("arm", moving.name));
+	EXPECT_EQ(probe_mutant_put("arm", moving.name), -EBUSY);
+	EXPECT_EQ(probe_mutant_put("pid", text), -EBUSY);
+	EXPECT_EQ(probe_mutant_put("pid", "0"), -EBUSY);
 	EXPECT(mutant_state_is("armed", moving.name));
 	EXPECT(mutant_state_is("pid", text));
 	mutant_disarm();
@@ -246,10 +246,10 @@ static void unload(int arg)
 	mutant_row(moving.name);
 	for (i = 0; i < 5; i++) {
 		mutant_arm(getpid(), moving.name);
-		ASSERT_EQ(mutant_unload(), 0);
+		ASSERT_PROBE(probe_mutants_unload());
 		play_clean(&moving);
-		EXPECT_EQ(access("/sys/kernel/debug/dmirage-mutants", F_OK), -1);
-		ASSERT_EQ(mutant_load(), 0);
+		EXPECT(!probe_mutants_loaded());
+		ASSERT_PROBE(probe_mutants_load());
 		EXPECT(mutant_state_is("armed", "none"));
 	}
 }
@@ -285,7 +285,7 @@ static void unload_late(int arg)
 		sleep_ms(1);
 	EXPECT_EQ(mutant_hits(), 1);
 	EXPECT(!atomic_load(&moved));
-	ASSERT_EQ(mutant_unload(), 0);
+	ASSERT_PROBE(probe_mutants_unload());
 	EXPECT_GE(now_ms() - began, LATE_MS);
 	pthread_join(thread, NULL);
 	cpu_write(at.mem.addr, 5);
@@ -340,8 +340,8 @@ static void storm(int arg)
 			mutant_disarm();
 			continue;
 		}
-		ASSERT_EQ(mutant_unload(), 0);
-		ASSERT_EQ(mutant_load(), 0);
+		ASSERT_PROBE(probe_mutants_unload());
+		ASSERT_PROBE(probe_mutants_load());
 	}
 	atomic_store(&enough, true);
 	pthread_join(thread, &failed);
@@ -367,13 +367,7 @@ static const struct ktap_test tests[] = {
 	{ "storm", storm, 0, LIMIT_S },
 };
 
-static void prepare(void)
-{
-	reserve_huge_pages();
-	atexit(mutant_tidy);
-}
-
 int main(int argc, char **argv)
 {
-	return ktap_main(argc, argv, tests, ARRAY_SIZE(tests), prepare);
+	return ktap_main(argc, argv, tests, ARRAY_SIZE(tests), plays_prepare);
 }

@@ -7,11 +7,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "newer.h"
 #include "operations.h"
-
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE	25
-#endif
 
 /* Somewhere in the middle. */
 #define AT	(5 * PROBE_4K)

@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "play.h"
-#include "settings.h"
 #include "watched.h"
 
 /* For how long a window may be open in shared mode, with all that is rounded up. */
@@ -19,6 +18,8 @@
 #define RECORD_MS	(4 * WATCHED_LIMIT_MS)
 /* Longer than it takes to look around. */
 #define LATE_MS		1500
+/* For all of a play. */
+#define LIMIT_S		40
 
 void place_add(struct place *at, u8 *addr)
 {
@@ -32,13 +33,6 @@ void place_add_all(struct place *at, u8 *addr, size_t len)
 
 	for (i = 0; i < len; i += PROBE_4K)
 		place_add(at, addr + i);
-}
-
-void play_alone(void)
-{
-	settings_start();
-	atexit(settings_back);
-	setting_put("/proc/sys/kernel/numa_balancing", "0");
 }
 
 /* ---- Opening and ending ---------------------------------------------------- */
@@ -247,15 +241,6 @@ static void play_armed(const struct play *p, const struct mutant_row *row, bool 
 	end(d, &at);
 }
 
-static bool can_watch(void)
-{
-	struct dmirage *d = open_context();
-	bool can = get_info(d).caps & DMIRAGE_CAP_ORACLE_WATCH;
-
-	dmirage_close(d);
-	return can;
-}
-
 void play(const struct play *p)
 {
 	/* Who counts mutants has had the clean halves in another run. */
@@ -283,4 +268,32 @@ void play(const struct play *p)
 		expect_nothing(clean, &at, true);
 		end(clean, &at);
 	}
+}
+
+/* ---- Programs ------------------------------------------------------------------------ */
+
+void plays_prepare(void)
+{
+	reserve_huge_pages();
+	if (!probe_mutants_loaded())
+		atexit(mutant_tidy);
+}
+
+static const struct play *plays;
+
+static void one_play(int n)
+{
+	play(&plays[n]);
+}
+
+int plays_main(int argc, char **argv, const struct play *all, unsigned int count)
+{
+	static struct ktap_test tests[32];
+	unsigned int i;
+
+	ASSERT(count <= ARRAY_SIZE(tests));
+	plays = all;
+	for (i = 0; i < count; i++)
+		tests[i] = (struct ktap_test){ all[i].name, one_play, (int)i, LIMIT_S };
+	return ktap_main(argc, argv, tests, count, plays_prepare);
 }

@@ -59,12 +59,6 @@ struct play {
 };
 
 /*
- * For ktap_main(): from now on the kernel changes nothing by itself that would put right
- * what a mutant has left.  NUMA balancing does, in a process that has run for a second.
- */
-void play_alone(void);
-
-/*
  * All of it, each time with new memory.  As the kernel is, watched and not: nothing is
  * found.  With the mutant: it is applied, and found by the watch, which names the
  * function; and without the watch in the ways of @by.
@@ -79,6 +73,12 @@ extern const struct play plays_mirror[];
 extern const unsigned int plays_mirror_count;
 extern const struct play plays_shared[];
 extern const unsigned int plays_shared_count;
+
+/* A test of each; for main(). */
+int plays_main(int argc, char **argv, const struct play *all, unsigned int count);
+
+/* For ktap_main(), where tests are others: huge pages, and the mutants go at the end. */
+void plays_prepare(void);
 
 /* One more page, or all of a range. */
 void place_add(struct place *at, u8 *addr);

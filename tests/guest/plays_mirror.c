@@ -2,21 +2,13 @@
 /* What it takes for the mutants of the kernel's notifications to show, in mirror mode. */
 #define _GNU_SOURCE
 #include <fcntl.h>
-#include <linux/userfaultfd.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "play.h"
-
-/* Since 5.13. */
-#ifndef UFFDIO_REGISTER_MODE_MINOR
-#define UFFDIO_REGISTER_MODE_MINOR	(1u << 2)
-#define UFFD_FEATURE_MINOR_HUGETLBFS	(1u << 9)
-#endif
+#include "userfault.h"
 
 /* ---- One huge page, in small entries -------------------------------------------- */
 
@@ -113,16 +105,11 @@ static void act_split_vma(struct place *at)
 /* Tables must not be shared then. */
 static void act_userfaultfd(struct place *at)
 {
-	struct uffdio_api api = { .api = UFFD_API, .features = UFFD_FEATURE_MINOR_HUGETLBFS };
-	struct uffdio_register reg = {
-		.range = { (uintptr_t)at->shared.addr, at->shared.len },
-		.mode = UFFDIO_REGISTER_MODE_MINOR,
-	};
-	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	int fd = userfault_open(UFFD_FEATURE_MINOR_HUGETLBFS);
 
-	ASSERT_SYS(fd);
-	ASSERT_SYS(ioctl(fd, UFFDIO_API, &api));
-	ASSERT_SYS(ioctl(fd, UFFDIO_REGISTER, &reg));
+	ASSERT_OK(fd);
+	ASSERT_OK(userfault_register(fd, at->shared.addr, at->shared.len,
+				     UFFDIO_REGISTER_MODE_MINOR));
 }
 
 /* ---- A huge page of a file, in small entries ----------------------------------------- */

@@ -71,25 +71,12 @@ void seed_piece(struct seed *s, u8 *addr)
 
 struct dmirage *seed_context(struct seed *s, unsigned int mode, bool watch, pid_t pid)
 {
-	struct dmirage_open_opts opts = { .mode = mode, .pid = pid };
 	struct seed_context *c = &s->context[s->contexts];
-	const char *bug = getenv("DMIRAGE_FAULT_MODE");
-	struct dmirage *look;
 
 	ASSERT(s->contexts < SEED_CONTEXTS);
-	if (watch) {
-		look = open_context();
-		if (get_info(look).caps & DMIRAGE_CAP_ORACLE_WATCH)
-			opts.flags |= DMIRAGE_OPEN_WATCH;
-		dmirage_close(look);
-	}
-	if (pid)
-		opts.flags |= DMIRAGE_OPEN_ATTACH;
-	ASSERT_OK(dmirage_open(NULL, &opts, &c->d));
-	if (bug && *bug)
-		ASSERT_PROBE(probe_ctx_write(c->d, "fault_mode", bug));
+	c->watched = watch && can_watch();
+	c->d = open_attached(pid, mode, c->watched ? DMIRAGE_OPEN_WATCH : 0);
 	c->mode = mode;
-	c->watched = opts.flags & DMIRAGE_OPEN_WATCH;
 	s->contexts++;
 	return c->d;
 }

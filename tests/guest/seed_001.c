@@ -19,11 +19,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "newer.h"
 #include "seed.h"
-
-#ifndef MADV_SOFT_OFFLINE
-#define MADV_SOFT_OFFLINE 101
-#endif
 
 #define PART	  255u /* the page that is split off */
 #define SPLIT_TRY 50

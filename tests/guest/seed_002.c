@@ -22,14 +22,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "newer.h"
 #include "seed.h"
-
-#ifndef MFD_HUGETLB
-#define MFD_HUGETLB 4u
-#endif
-#ifndef MFD_HUGE_2MB
-#define MFD_HUGE_2MB (21u << 26)
-#endif
 
 #define GIB	 (1ul << 30)
 #define MOVED	 1u /* the piece that is moved */

@@ -6,15 +6,14 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
-#include <linux/userfaultfd.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "schedule.h"
+#include "userfault.h"
 
 #define PLACES 4
 static const size_t places[PLACES] = { 0, 5 * PROBE_4K + 64, 255 * PROBE_4K,
@@ -135,8 +134,6 @@ static void errors(int arg)
 /* Memory that is waiting for a userfaultfd: nobody would answer. */
 static void userfault(int arg)
 {
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register reg;
 	struct dmirage *d = open_shared();
 	struct uffdio_zeropage zero;
 	struct probe_mem mem;
@@ -146,17 +143,12 @@ static void userfault(int arg)
 	/* CONFIG_DEBUG_VM wants a stack trace for who cannot wait */
 	if (ktap_scale() > 1)
 		SKIP("the log would have a stack trace");
-	fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0 && errno == ENOSYS)
+	fd = userfault_open(0);
+	if (fd == -ENOSYS)
 		SKIP("no userfaultfd in this kernel");
-	ASSERT_SYS(fd);
-	ASSERT_SYS(ioctl(fd, UFFDIO_API, &api));
+	ASSERT_OK(fd);
 	ASSERT_PROBE(probe_mem_map(&mem, PROBE_KIND_4K, 2 * PROBE_4K));
-	reg = (struct uffdio_register){
-		.range = { (uintptr_t)mem.addr, mem.len },
-		.mode = UFFDIO_REGISTER_MODE_MISSING,
-	};
-	ASSERT_SYS(ioctl(fd, UFFDIO_REGISTER, &reg));
+	ASSERT_OK(userfault_register(fd, mem.addr, mem.len, UFFDIO_REGISTER_MODE_MISSING));
 	expect_read_fault(d, mem.addr, EFAULT);
 	expect_write_fault(d, mem.addr + PROBE_4K, EFAULT);
 	/* Once it is there the device may. */

@@ -6,13 +6,11 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
-#include <linux/userfaultfd.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -24,42 +22,15 @@
 
 #include "common.h"
 #include "fuse_file.h"
+#include "newer.h"
 #include "site_table.h"
 #include "sites.h"
-#include "tracing.h"
-
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE 25
-#endif
-#ifndef CLONE_NEWTIME
-#define CLONE_NEWTIME 0x80
-#endif
-#ifndef SYS_process_mrelease
-#define SYS_process_mrelease 448
-#endif
-
-#define UFFD_WP_ASYNC	 (1u << 15)
-#define UFFD_MOVE	 (1u << 16)
-#define UFFD_IOC_MOVE	 _IOWR(UFFDIO, 0x05, struct uffd_move)
-#define PAGEMAP_IOC_SCAN _IOWR('f', 16, struct pagemap_scan)
-#define SCAN_WP_MATCHING (1u << 0)
-#define SCAN_CHECK_ASYNC (1u << 1)
-#define SCAN_WRITTEN	 (1u << 1)
+#include "userfault.h"
 
 #define KSM	 "/sys/kernel/mm/ksm/"
 #define INSTANCE "/sys/kernel/tracing/instances/dmirage_sites"
 #define MS	 1000000ull
 #define GIB	 (1ul << 30)
-
-struct uffd_move {
-	u64 dst, src, len, mode;
-	long long moved;
-};
-
-struct pagemap_scan {
-	u64 size, flags, start, end, walk_end, vec, vec_len, max_pages;
-	u64 inverted, mask, anyof, wanted;
-};
 
 /* ---- What fired ---------------------------------------------------------- */
 
@@ -366,91 +337,48 @@ static void merge(struct scene *s)
 	EXPECT_EQ(atoi(text), 1);
 }
 
-static int uffd(u64 features, const u8 *addr, size_t len, u64 mode)
-{
-	struct uffdio_api api = { .api = UFFD_API, .features = features };
-	struct uffdio_register r = { .range = { (uintptr_t)addr, len }, .mode = mode };
-	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-
-	ASSERT_SYS(fd);
-	if (ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &r))
-		SKIP("userfaultfd: %s", strerror(errno));
-	return fd;
-}
-
 static void uffd_wp_ready(struct scene *s)
 {
-	s->fd = uffd(UFFD_FEATURE_PAGEFAULT_FLAG_WP, s->at, s->len, UFFDIO_REGISTER_MODE_WP);
+	s->fd = get_userfault(UFFD_FEATURE_PAGEFAULT_FLAG_WP, s->at, s->len,
+			      UFFDIO_REGISTER_MODE_WP);
 }
 
 static void uffd_wp(struct scene *s)
 {
-	struct uffdio_writeprotect wp = {
-		.range = { (uintptr_t)s->at, s->len },
-		.mode = UFFDIO_WRITEPROTECT_MODE_WP,
-	};
-
-	ASSERT_SYS(ioctl(s->fd, UFFDIO_WRITEPROTECT, &wp));
+	ASSERT_OK(userfault_protect(s->fd, s->at, s->len, true));
 }
 
 static void uffd_move_ready(struct scene *s)
 {
 	ASSERT(mmap(s->other, s->len, PROT_READ | PROT_WRITE,
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == s->other);
-	s->fd = uffd(UFFD_MOVE, s->other, s->len, UFFDIO_REGISTER_MODE_MISSING);
-}
-
-static void uffd_moved(struct scene *s, size_t len)
-{
-	struct uffd_move m = {
-		.dst = (uintptr_t)s->other,
-		.src = (uintptr_t)s->at,
-		.len = len,
-	};
-
-	ASSERT_SYS(ioctl(s->fd, UFFD_IOC_MOVE, &m));
+	s->fd = get_userfault(UFFD_FEATURE_MOVE, s->other, s->len, UFFDIO_REGISTER_MODE_MISSING);
 }
 
 static void uffd_move_page(struct scene *s)
 {
-	uffd_moved(s, PROBE_4K);
+	ASSERT_OK(userfault_move(s->fd, s->other, s->at, PROBE_4K));
 }
 
 static void uffd_move_huge(struct scene *s)
 {
-	uffd_moved(s, PROBE_2M);
+	ASSERT_OK(userfault_move(s->fd, s->other, s->at, PROBE_2M));
 }
 
 static void unshare_pmds(struct scene *s)
 {
-	int fd = uffd(UFFD_FEATURE_MINOR_HUGETLBFS, s->at, GIB, UFFDIO_REGISTER_MODE_MINOR);
-
-	close(fd);
+	close(get_userfault(UFFD_FEATURE_MINOR_HUGETLBFS, s->at, GIB,
+			    UFFDIO_REGISTER_MODE_MINOR));
 }
 
 static void scan_ready(struct scene *s)
 {
-	s->fd = uffd(UFFD_WP_ASYNC, s->at, s->len, UFFDIO_REGISTER_MODE_WP);
+	s->fd = get_userfault(UFFD_FEATURE_WP_ASYNC, s->at, s->len, UFFDIO_REGISTER_MODE_WP);
 }
 
 static void scan(struct scene *s)
 {
-	u64 found[3];
-	struct pagemap_scan arg = {
-		.size = sizeof(arg),
-		.flags = SCAN_WP_MATCHING | SCAN_CHECK_ASYNC,
-		.start = (uintptr_t)s->at,
-		.end = (uintptr_t)s->at + s->len,
-		.vec = (uintptr_t)found,
-		.vec_len = 1,
-		.mask = SCAN_WRITTEN,
-		.wanted = SCAN_WRITTEN,
-	};
-	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-
-	ASSERT_SYS(fd);
-	ASSERT_SYS(ioctl(fd, PAGEMAP_IOC_SCAN, &arg));
-	close(fd);
+	ASSERT_OK(pagemap_scan(s->at, s->len));
 }
 
 static void soft_dirty(struct scene *s)
@@ -647,7 +575,7 @@ static const struct act acts[] = {
 static void run_act(int number)
 {
 	const struct act *a = &acts[number];
-	unsigned int series = tracing_series();
+	unsigned int series = kernel_version();
 	unsigned int column = (series < 607) + (series < 601);
 	struct seen seen = { 0 };
 	const char *expect;
@@ -791,7 +719,7 @@ static void test_reaper(int arg)
 /* The pages of the clock are others in a time namespace. */
 static void test_clock_pages(int arg)
 {
-	const char *site = tracing_series() < 603 ? "memory:zap_page_range CLEAR" :
+	const char *site = kernel_version() < 603 ? "memory:zap_page_range CLEAR" :
 						    "memory:zap_page_range_single CLEAR";
 	struct seen seen = { .end = ~0ull };
 	struct scene s;
@@ -817,7 +745,7 @@ static void test_clock_pages(int arg)
 static void test_others(int arg)
 {
 	struct seen seen = { .others = true };
-	unsigned int series = tracing_series();
+	unsigned int series = kernel_version();
 	const char *expect;
 	struct scene s;
 

@@ -2,56 +2,20 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <linux/mempolicy.h>
-#include <linux/userfaultfd.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "newer.h"
 #include "settings.h"
 #include "soak_ops.h"
-
-/* What the headers of older systems lack. */
-#ifndef MADV_SOFT_OFFLINE
-#define MADV_SOFT_OFFLINE 101
-#endif
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE 25
-#endif
-#ifndef MAP_HUGE_2MB
-#define MAP_HUGE_2MB (21 << 26)
-#endif
-#ifndef SYS_process_mrelease
-#define SYS_process_mrelease 448
-#endif
-#ifndef MREMAP_DONTUNMAP
-#define MREMAP_DONTUNMAP 4
-#endif
-#define UFFD_WP_ASYNC (1u << 15)
-#define UFFD_MOVE     (1u << 16)
-
-struct uffd_move {
-	u64 dst, src, len, mode;
-	long long moved;
-};
-
-#define UFFD_IOC_MOVE _IOWR(UFFDIO, 0x05, struct uffd_move)
-
-struct pagemap_scan {
-	u64 size, flags, start, end, walk_end, vec, vec_len, max_pages;
-	u64 inverted, mask, anyof, wanted;
-};
-
-#define PAGEMAP_IOC_SCAN   _IOWR('f', 16, struct pagemap_scan)
-#define SCAN_WP_MATCHING   (1u << 0)
-#define SCAN_CHECK_WPASYNC (1u << 1)
-#define SCAN_WRITTEN	   (1u << 1)
+#include "userfault.h"
 
 #define PAGES	    (SOAK_LEN / PROBE_4K)
 #define KSM_WAIT_MS 400
@@ -234,17 +198,8 @@ bool soak_area_is_right(const struct soak_area *a)
 
 struct dmirage *soak_open(struct soak_worker *w, pid_t attach)
 {
-	struct dmirage_open_opts o = {
-		.mode = w->mode,
-		.flags = DMIRAGE_OPEN_WATCH,
-	};
-	struct dmirage *d;
+	struct dmirage *d = open_attached(attach, w->mode, DMIRAGE_OPEN_WATCH);
 
-	if (attach) {
-		o.flags |= DMIRAGE_OPEN_ATTACH;
-		o.pid = attach;
-	}
-	ASSERT_OK(dmirage_open(NULL, &o, &d));
 	if (w->fault_mode)
 		ASSERT_PROBE(probe_ctx_write(d, "fault_mode", w->fault_mode));
 	return d;
@@ -825,31 +780,6 @@ static int op_soft_dirty(struct soak_worker *w, struct soak_area *a)
 	return ret < 0 ? ret : all_there(a);
 }
 
-static int uffd_open(u64 features)
-{
-	struct uffdio_api api = { .api = UFFD_API, .features = features };
-	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK), err;
-
-	if (fd < 0)
-		return -errno;
-	if (ioctl(fd, UFFDIO_API, &api)) {
-		err = errno;
-		close(fd);
-		return -err;
-	}
-	return fd;
-}
-
-static int uffd_register(int fd, u8 *addr, u64 mode)
-{
-	struct uffdio_register r = {
-		.range = { (uintptr_t)addr, SOAK_LEN },
-		.mode = mode,
-	};
-
-	return sys(ioctl(fd, UFFDIO_REGISTER, &r));
-}
-
 /*
  * Who waits goes on.  Not by closing it alone: while that is under way, a fault is
  * retried in the kernel without a pause, and may be in the way of the closing itself
@@ -857,9 +787,7 @@ static int uffd_register(int fd, u8 *addr, u64 mode)
  */
 static void uffd_end(int fd, u8 *addr)
 {
-	struct uffdio_range range = { (uintptr_t)addr, SOAK_LEN };
-
-	ioctl(fd, UFFDIO_UNREGISTER, &range);
+	userfault_unregister(fd, addr, SOAK_LEN);
 	close(fd);
 }
 
@@ -867,24 +795,19 @@ static void uffd_end(int fd, u8 *addr)
 static int op_uffd_wp(struct soak_worker *w, struct soak_area *a)
 {
 	u8 *addr = atomic_load(&a->addr);
-	struct uffdio_writeprotect wp = {
-		.range = { (uintptr_t)addr, SOAK_LEN },
-		.mode = UFFDIO_WRITEPROTECT_MODE_WP,
-	};
 	bool anon = a->kind == SOAK_4K || a->kind == SOAK_THP;
 	int fd, ret;
 
-	fd = uffd_open(anon ? UFFD_FEATURE_PAGEFAULT_FLAG_WP :
-			      UFFD_FEATURE_WP_HUGETLBFS_SHMEM);
+	fd = userfault_open(anon ? UFFD_FEATURE_PAGEFAULT_FLAG_WP :
+				   UFFD_FEATURE_WP_HUGETLBFS_SHMEM);
 	if (fd < 0)
 		return fd;
-	ret = uffd_register(fd, addr, UFFDIO_REGISTER_MODE_WP);
+	ret = userfault_register(fd, addr, SOAK_LEN, UFFDIO_REGISTER_MODE_WP);
 	if (!ret)
-		ret = sys(ioctl(fd, UFFDIO_WRITEPROTECT, &wp));
+		ret = userfault_protect(fd, addr, SOAK_LEN, true);
 	soak_touch(w->d, addr, SOAK_LEN, false);
-	wp.mode = 0;
 	if (!ret && once(w))
-		ret = sys(ioctl(fd, UFFDIO_WRITEPROTECT, &wp));
+		ret = userfault_protect(fd, addr, SOAK_LEN, false);
 	uffd_end(fd, addr);
 	return ret;
 }
@@ -893,31 +816,18 @@ static int op_uffd_wp(struct soak_worker *w, struct soak_area *a)
 static int op_pagemap_scan(struct soak_worker *w, struct soak_area *a)
 {
 	u8 *addr = atomic_load(&a->addr);
-	struct pagemap_scan scan = {
-		.size = sizeof(scan),
-		.flags = SCAN_WP_MATCHING | SCAN_CHECK_WPASYNC,
-		.start = (uintptr_t)addr,
-		.end = (uintptr_t)addr + SOAK_LEN,
-		.mask = SCAN_WRITTEN,
-		.wanted = SCAN_WRITTEN,
-	};
-	u64 found[3 * 8];
-	int fd = uffd_open(UFFD_WP_ASYNC), map, ret, i;
+	int fd = userfault_open(UFFD_FEATURE_WP_ASYNC), ret, i;
 
 	if (fd < 0)
 		return fd;
-	map = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-	ret = uffd_register(fd, addr, UFFDIO_REGISTER_MODE_WP);
-	scan.vec = (uintptr_t)found;
-	scan.vec_len = 8;
-	for (i = 0; i < 3 && !ret; i++) {
-		ret = sys(ioctl(map, PAGEMAP_IOC_SCAN, &scan));
+	ret = userfault_register(fd, addr, SOAK_LEN, UFFDIO_REGISTER_MODE_WP);
+	for (i = 0; i < 3 && ret >= 0; i++) {
+		ret = pagemap_scan(addr, SOAK_LEN);
 		soak_touch(w->d, addr, SOAK_LEN, i % 2);
 		soak_cpu(addr, SOAK_LEN / 2, true);
 	}
-	close(map);
 	close(fd);
-	return ret;
+	return ret < 0 ? ret : 0;
 }
 
 /* Pages change their address, and not their place. */
@@ -925,21 +835,16 @@ static int op_uffd_move(struct soak_worker *w, struct soak_area *a)
 {
 	u8 *from = atomic_load(&a->addr);
 	u8 *to = a->slot[from == a->slot[0]];
-	struct uffd_move move = {
-		.dst = (uintptr_t)to,
-		.src = (uintptr_t)from,
-		.len = SOAK_LEN,
-	};
-	int fd = uffd_open(UFFD_MOVE), ret;
+	int fd = userfault_open(UFFD_FEATURE_MOVE), ret;
 
 	(void)w;
 	if (fd < 0)
 		return fd;
 	ret = map_at(a, to, PROT_READ | PROT_WRITE);
 	if (!ret)
-		ret = uffd_register(fd, to, UFFDIO_REGISTER_MODE_MISSING);
+		ret = userfault_register(fd, to, SOAK_LEN, UFFDIO_REGISTER_MODE_MISSING);
 	if (!ret)
-		ret = sys(ioctl(fd, UFFD_IOC_MOVE, &move));
+		ret = userfault_move(fd, to, from, SOAK_LEN);
 	close(fd);
 	if (ret) {
 		no_access(to);

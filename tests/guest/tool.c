@@ -17,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "common.h"
+#include "watched.h"
 
 #define TOOL	"/bin/dmirage"
 
@@ -564,13 +564,10 @@ static void violations_json(int arg)
  */
 static struct dmirage *watch_move(struct probe_mem *mem, unsigned int pages)
 {
-	struct dmirage *d = open_context();
-	bool can = get_info(d).caps & DMIRAGE_CAP_ORACLE_WATCH;
+	struct dmirage *d;
 	unsigned int i;
 
-	dmirage_close(d);
-	if (!can)
-		SKIP("stores can be seen under TCG only");
+	need_watch();
 	d = open_mode(DMIRAGE_MODE_MIRROR, DMIRAGE_OPEN_WATCH);
 	ASSERT_PROBE(probe_ctx_write(d, "fault_mode", "inval-ignored"));
 	*mem = get_mem(PROBE_KIND_4K, pages * PROBE_4K);

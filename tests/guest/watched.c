@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,11 +14,7 @@
 
 void need_watch(void)
 {
-	struct dmirage *d = open_context();
-	bool can = get_info(d).caps & DMIRAGE_CAP_ORACLE_WATCH;
-
-	dmirage_close(d);
-	if (!can)
+	if (!can_watch())
 		SKIP("stores can be seen under TCG only");
 }
 
@@ -146,16 +141,6 @@ void watched_child_ends(void)
 		ASSERT_SYS(waitpid(child, NULL, 0));
 	}
 	child = 0;
-}
-
-unsigned int kernel_version(void)
-{
-	unsigned int major = 0, minor = 0;
-	struct utsname name;
-
-	ASSERT_SYS(uname(&name));
-	ASSERT_EQ(sscanf(name.release, "%u.%u", &major, &minor), 2);
-	return major * 100 + minor;
 }
 
 bool known_kernel(void)

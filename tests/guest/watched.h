@@ -69,9 +69,6 @@ void stay_on(unsigned int cpu);
 
 /* ---- The kernel ---------------------------------------------------------- */
 
-/* 601 for 6.1. */
-unsigned int kernel_version(void);
-
 /*
  * One whose names of functions are known.  In others the compiler may have put these
  * functions into others.

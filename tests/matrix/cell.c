@@ -112,6 +112,28 @@ bool cell_frames_changed(struct cell *c)
 	return true;
 }
 
+bool cell_frames_gone(struct cell *c)
+{
+	unsigned int i;
+	u64 frame;
+
+	for (i = 0; i < PLACES; i++) {
+		if (area_frame(c->place[i].p, &frame))
+			return false;
+	}
+	return true;
+}
+
+void cell_read_only(struct cell *c)
+{
+	ASSERT_SYS(mprotect(c->area.addr, c->area.len, PROT_READ));
+}
+
+void cell_writable(struct cell *c)
+{
+	ASSERT_SYS(mprotect(c->area.addr, c->area.len, PROT_READ | PROT_WRITE));
+}
+
 bool cell_wait(struct cell *c, bool (*done)(struct cell *c), unsigned int ms)
 {
 	u64 end = now_ms() + (u64)ms * ktap_scale();
@@ -159,11 +181,6 @@ static void end_of(pid_t pid)
 
 /* ---- The contexts ------------------------------------------------------------- */
 
-static bool can_watch(struct dmirage *d)
-{
-	return get_info(d).caps & DMIRAGE_CAP_ORACLE_WATCH;
-}
-
 /* A region for each unit that has a place. */
 static void pin(struct cell *c)
 {
@@ -184,7 +201,7 @@ static void pin(struct cell *c)
 static void open_contexts(struct cell *c)
 {
 	c->plain = open_mode(c->mode, 0);
-	if (!is_pinned(c) && can_watch(c->plain))
+	if (!is_pinned(c) && can_watch())
 		c->watched = open_mode(c->mode, DMIRAGE_OPEN_WATCH);
 	if (is_pinned(c))
 		pin(c);

@@ -197,8 +197,15 @@ bool cell_wait(struct cell *c, bool (*done)(struct cell *c), unsigned int ms);
 /* Fails if there are records of violations, and shows some; for who has no clean end. */
 void cell_report(struct dmirage *d);
 
-/* The frames of all places are others than before / there are none. */
+/* The frames of all places are others than before, or there are none. */
 bool cell_frames_changed(struct cell *c);
+
+/* There are none. */
+bool cell_frames_gone(struct cell *c);
+
+/* All of it is for reading only, or also for writing again. */
+void cell_read_only(struct cell *c);
+void cell_writable(struct cell *c);
 
 /* ---- For the program ------------------------------------------------------- */
 

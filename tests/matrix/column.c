@@ -16,21 +16,8 @@
 
 #include "block.h"
 #include "column.h"
+#include "newer.h"
 #include "settings.h"
-#include "watched.h"
-
-#ifndef MAP_HUGE_2MB
-#define MAP_HUGE_2MB (21 << 26)
-#endif
-#ifndef MFD_HUGE_2MB
-#define MFD_HUGE_2MB (21u << 26)
-#endif
-#ifndef MFD_HUGE_1GB
-#define MFD_HUGE_1GB (30u << 26)
-#endif
-#ifndef MADV_PAGEOUT
-#define MADV_PAGEOUT 21
-#endif
 
 #define THP	  "/sys/kernel/mm/transparent_hugepage/"
 #define KSM	  "/sys/kernel/mm/ksm/"
@@ -51,6 +38,7 @@ static int giant_fd = -1;
 
 #define PM_PRESENT  (1ull << 63)
 #define PM_SWAPPED  (1ull << 62)
+#define PM_UFFD_WP  (1ull << 57)
 #define PM_PFN_MASK ((1ull << 55) - 1)
 
 static u64 word_of(const char *file, u64 index)
@@ -82,6 +70,11 @@ bool area_frame(const void *addr, u64 *frame)
 bool area_is_swapped(const void *addr)
 {
 	return pagemap_of(addr) & PM_SWAPPED;
+}
+
+bool area_is_protected(const void *addr)
+{
+	return pagemap_of(addr) & PM_UFFD_WP;
 }
 
 /* Of the page at @addr: KPF_* as a mask. */
@@ -783,11 +776,4 @@ void columns_start(void)
 		ASSERT_SYS(ftruncate(fd, PROBE_2M));
 		close(fd);
 	}
-}
-
-void columns_stop(void)
-{
-	if (giant_fd >= 0)
-		close(giant_fd);
-	giant_fd = -1;
 }

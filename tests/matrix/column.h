@@ -133,9 +133,11 @@ bool area_same_frame(const void *a, const void *b);
 /* Is the page swapped out (/proc/self/pagemap)? */
 bool area_is_swapped(const void *addr);
 
+/* Is its entry protected from writes by a userfaultfd (the same)? */
+bool area_is_protected(const void *addr);
+
 /* For the program: what columns need of the machine, before all cells and before each. */
 void columns_start(void);
 void columns_replenish(const struct column *column);
-void columns_stop(void);
 
 #endif /* DMIRAGE_MATRIX_COLUMN_H */

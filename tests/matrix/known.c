@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "known.h"
-#include "watched.h"
 
 static const struct known list[] = {
 	{

@@ -191,22 +191,16 @@ static bool log_complains(void)
 
 /* ---- Results ---------------------------------------------------------------------------- */
 
-static void json_field(const char *key, const char *text)
-{
-	fprintf(out, "\"%s\":", key);
-	json_text(out, text, strlen(text));
-}
-
 static void print_name(void)
 {
 	fputs("cell: {\"table\":\"matrix\",", out);
-	json_field("row", cell.row->name);
+	json_field(out, "row", cell.row->name);
 	putc(',', out);
-	json_field("column", cell.column->name);
+	json_field(out, "column", cell.column->name);
 	putc(',', out);
-	json_field("mode", dmirage_mode_str(cell.mode));
+	json_field(out, "mode", dmirage_mode_str(cell.mode));
 	putc(',', out);
-	json_field("access", cell.write ? "write" : "read");
+	json_field(out, "access", cell.write ? "write" : "read");
 }
 
 /* Of the lines "# …" those that are of a report, or those that are not. */
@@ -241,11 +235,21 @@ static void print_lines(const char *text, bool reports)
 		putc('"', out);
 }
 
+/* How long it took and what it said, which ends the line. */
+static void print_said(u64 ms, const char *text)
+{
+	fprintf(out, ",\"ms\":%llu,\"log\":[", ms);
+	print_lines(text, false);
+	fputs("],\"reports\":[", out);
+	print_lines(text, true);
+	fputs("]}\n", out);
+}
+
 static void print_na(const char *why)
 {
 	print_name();
 	fputs(",\"result\":\"na\",", out);
-	json_field("why", why);
+	json_field(out, "why", why);
 	fputs("}\n", out);
 	totals.na++;
 }
@@ -277,16 +281,12 @@ static void print_result(enum ktap_verdict verdict, const char *why, const struc
 	}
 	print_name();
 	putc(',', out);
-	json_field("result", result);
+	json_field(out, "result", result);
 	putc(',', out);
-	json_field("why", why);
+	json_field(out, "why", why);
 	putc(',', out);
-	json_field("link", known ? known->link : "");
-	fprintf(out, ",\"ms\":%llu,\"log\":[", ms);
-	print_lines(text, false);
-	fputs("],\"reports\":[", out);
-	print_lines(text, true);
-	fputs("]}\n", out);
+	json_field(out, "link", known ? known->link : "");
+	print_said(ms, text);
 }
 
 /* ---- Running ------------------------------------------------------------------------------ */
@@ -364,21 +364,17 @@ static void print_seed(const struct seed *s, enum ktap_verdict verdict, const ch
 		       const char *text)
 {
 	fputs("cell: {\"table\":\"seeds\",", out);
-	json_field("row", s->row);
+	json_field(out, "row", s->row);
 	putc(',', out);
-	json_field("column", s->column);
+	json_field(out, "column", s->column);
 	putc(',', out);
-	json_field("mode", s->mode);
+	json_field(out, "mode", s->mode);
 	fputs(",\"access\":\"\",", out);
-	json_field("result", verdict == KTAP_PASS ? "pass" : verdict == KTAP_SKIP ? "na" :
+	json_field(out, "result", verdict == KTAP_PASS ? "pass" : verdict == KTAP_SKIP ? "na" :
 										    "fail");
 	putc(',', out);
-	json_field("why", why);
-	fprintf(out, ",\"ms\":%llu,\"log\":[", ms);
-	print_lines(text, false);
-	fputs("],\"reports\":[", out);
-	print_lines(text, true);
-	fputs("]}\n", out);
+	json_field(out, "why", why);
+	print_said(ms, text);
 	fflush(out);
 	totals.passed += verdict == KTAP_PASS;
 	totals.failed += verdict == KTAP_FAIL;
@@ -429,16 +425,16 @@ static void print_head(void)
 
 	ASSERT_SYS(uname(&uts));
 	fputs("matrix: {", out);
-	json_field("kernel", uts.release);
+	json_field(out, "kernel", uts.release);
 	fputs(",\"rows\":[", out);
 	for (g = 0; g < ARRAY_SIZE(row_groups); g++) {
 		for (row = row_groups[g].rows; row->name; row++) {
 			fprintf(out, "%s{", comma);
-			json_field("name", row->name);
+			json_field(out, "name", row->name);
 			putc(',', out);
-			json_field("group", row_groups[g].name);
+			json_field(out, "group", row_groups[g].name);
 			putc(',', out);
-			json_field("what", row->what);
+			json_field(out, "what", row->what);
 			putc('}', out);
 			comma = ",";
 		}
@@ -446,9 +442,9 @@ static void print_head(void)
 	fputs("],\"columns\":[", out);
 	for (i = 0; i < COLUMNS; i++) {
 		fputs(i ? ",{" : "{", out);
-		json_field("name", columns[i].name);
+		json_field(out, "name", columns[i].name);
 		putc(',', out);
-		json_field("what", columns[i].what);
+		json_field(out, "what", columns[i].what);
 		putc('}', out);
 	}
 	fputs("],\"modes\":[", out);
@@ -495,7 +491,6 @@ int main(int argc, char **argv)
 	print_head();
 	each_cell(run_cell);
 	run_seeds();
-	columns_stop();
 	if (sites_on) {
 		sites_stop();
 		sites_print(out);

@@ -10,18 +10,8 @@
 #include <unistd.h>
 
 #include "group.h"
+#include "newer.h"
 #include "rows.h"
-#include "watched.h"
-
-#ifndef MADV_COLD
-#define MADV_COLD 20
-#endif
-#ifndef MADV_PAGEOUT
-#define MADV_PAGEOUT 21
-#endif
-#ifndef MADV_DONTNEED_LOCKED
-#define MADV_DONTNEED_LOCKED 24
-#endif
 
 #define RECLAIM_MS 4000
 
@@ -95,23 +85,11 @@ static void act_free(struct cell *c)
 		cell_all_backing(c);
 }
 
-static bool all_gone(struct cell *c)
-{
-	unsigned int i;
-	u64 frame;
-
-	for (i = 0; i < PLACES; i++) {
-		if (area_frame(c->place[i].p, &frame))
-			return false;
-	}
-	return true;
-}
-
 static bool paged_out(struct cell *c)
 {
 	drain_batches();
 	advise(c, 0, c->area.len, MADV_PAGEOUT);
-	return all_gone(c);
+	return cell_frames_gone(c);
 }
 
 static void act_free_reclaim(struct cell *c)
@@ -158,7 +136,7 @@ static bool reclaimed(struct cell *c)
 	drain_batches();
 	/* EAGAIN: less than that has gone. */
 	group_put("memory.reclaim", "8M");
-	return all_gone(c);
+	return cell_frames_gone(c);
 }
 
 static void act_reclaim(struct cell *c)

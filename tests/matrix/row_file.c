@@ -64,7 +64,7 @@ static void remove_uprobe(struct cell *c)
 	ASSERT_EQ(put_text(TRACING "uprobe_events", "-:uprobes/dmirage_matrix"), 0);
 	/* Nothing of its own is in the page any more, so the kernel may take the file's again. */
 	cell_part(c, PART, PROBE_4K, PLACE_KEPT);
-	ASSERT_SYS(mprotect(c->area.addr, c->area.len, PROT_READ | PROT_WRITE));
+	cell_writable(c);
 }
 
 /* The page that the instruction is in gets a copy of the process's own. */
@@ -87,16 +87,6 @@ static void act_uprobe(struct cell *c)
 
 /* ---- By force --------------------------------------------------------------------------- */
 
-static void before_read_only(struct cell *c)
-{
-	ASSERT_SYS(mprotect(c->area.addr, c->area.len, PROT_READ));
-}
-
-static void writable_again(struct cell *c)
-{
-	ASSERT_SYS(mprotect(c->area.addr, c->area.len, PROT_READ | PROT_WRITE));
-}
-
 /* As a debugger does, where the process itself may not. */
 static void act_forced_write(struct cell *c)
 {
@@ -111,7 +101,7 @@ static void act_forced_write(struct cell *c)
 		cell_value(c, i, value);
 	}
 	close(fd);
-	c->later = writable_again;
+	c->later = cell_writable;
 	/* What is the process's own is written to as it is. */
 	if (cell_is(c, ANON_COLUMNS))
 		return;
@@ -168,7 +158,7 @@ const struct row rows_file[] = {
 		.else_why = "what is shared is not written to by force",
 		.flushes = FLUSHES_NONE,
 		.read_warm = true,
-		.before = before_read_only,
+		.before = cell_read_only,
 		.act = act_forced_write,
 	},
 	{ 0 }

@@ -5,12 +5,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "newer.h"
 #include "rows.h"
 #include "settings.h"
-
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE 25
-#endif
 
 #define KHUGEPAGED    "/sys/kernel/mm/transparent_hugepage/khugepaged/"
 #define KHUGEPAGED_MS 6000

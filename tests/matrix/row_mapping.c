@@ -7,11 +7,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "newer.h"
 #include "rows.h"
-
-#ifndef MREMAP_DONTUNMAP
-#define MREMAP_DONTUNMAP 4
-#endif
 
 #define WHOLE_PAGES "hugetlb memory is unmapped and protected by whole huge pages only"
 
@@ -164,11 +161,6 @@ static void act_mprotect_none(struct cell *c)
 	cell_all(c, PLACE_NO_ACCESS);
 }
 
-static void before_read_only(struct cell *c)
-{
-	ASSERT_SYS(mprotect(c->area.addr, c->area.len, PROT_READ));
-}
-
 static void act_mprotect_upgrade(struct cell *c)
 {
 	protect(c, PROT_READ | PROT_WRITE);
@@ -286,7 +278,7 @@ const struct row rows_mapping[] = {
 		.no_mode = "what is for reading only cannot be pinned for writing",
 		.flushes = FLUSHES_ONE,
 		.read_warm = true,
-		.before = before_read_only,
+		.before = cell_read_only,
 		.act = act_mprotect_upgrade,
 	},
 	{

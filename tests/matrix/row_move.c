@@ -13,16 +13,10 @@
 
 #include "block.h"
 #include "group.h"
+#include "newer.h"
 #include "rows.h"
 #include "settings.h"
 #include "watched.h"
-
-#ifndef MADV_SOFT_OFFLINE
-#define MADV_SOFT_OFFLINE 101
-#endif
-#ifndef MADV_HWPOISON
-#define MADV_HWPOISON 100
-#endif
 
 #define MOVE_MS	      4000
 #define HINTS_MS      8000

@@ -13,18 +13,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "newer.h"
 #include "rows.h"
-#include "watched.h"
-
-#ifndef MADV_PAGEOUT
-#define MADV_PAGEOUT 21
-#endif
-#ifndef SYS_process_madvise
-#define SYS_process_madvise 440
-#endif
-#ifndef SYS_process_mrelease
-#define SYS_process_mrelease 448
-#endif
 
 #define END_MS	4000
 #define FREEZER "/tmp/freezer"
@@ -46,15 +36,8 @@ static int page_out_parent(struct cell *c)
 
 static bool paged_out(struct cell *c)
 {
-	unsigned int i;
-	u64 frame;
-
 	cell_in_child(c, page_out_parent);
-	for (i = 0; i < PLACES; i++) {
-		if (area_frame(c->place[i].p, &frame))
-			return false;
-	}
-	return true;
+	return cell_frames_gone(c);
 }
 
 /* While the child is there its memory is the same as this process's. */
@@ -110,27 +93,14 @@ static struct other other_start(struct cell *c, bool exec)
 	return o;
 }
 
-static struct dmirage *attach(struct cell *c, pid_t pid, unsigned int flags)
-{
-	const struct dmirage_open_opts opts = {
-		.mode = c->mode,
-		.flags = DMIRAGE_OPEN_ATTACH | flags,
-		.pid = pid,
-	};
-	struct dmirage *d;
-
-	ASSERT_OK(dmirage_open(NULL, &opts, &d));
-	return d;
-}
-
 /* Both contexts have translations of the other process's memory. */
 static void warm_other(struct cell *c, const struct other *o)
 {
 	unsigned int i;
 
-	c->plain = attach(c, o->pid, 0);
-	if (get_info(c->plain).caps & DMIRAGE_CAP_ORACLE_WATCH)
-		c->watched = attach(c, o->pid, DMIRAGE_OPEN_WATCH);
+	c->plain = open_attached(o->pid, c->mode, 0);
+	if (can_watch())
+		c->watched = open_attached(o->pid, c->mode, DMIRAGE_OPEN_WATCH);
 	each_context(c, d)
 	{
 		for (i = 0; i < PLACES; i++) {

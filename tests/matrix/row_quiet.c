@@ -8,20 +8,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "newer.h"
 #include "rows.h"
-
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE 23
-#endif
-#ifndef CLONE_NEWTIME
-#define CLONE_NEWTIME 0x80
-#endif
-#ifndef SYS_mseal
-#define SYS_mseal 462
-#endif
-#ifndef SYS_memfd_secret
-#define SYS_memfd_secret 447
-#endif
 
 #define OWN_COLUMNS (ANON_COLUMNS | SHMEM_COLUMNS | OF(FILE) | OF(HUGETLB) | OF(HUGETLB_SHARED))
 #define MAKES_OWN   "it makes a page of the process's own of it: see first-write"

@@ -1,16 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Rows: who wants to know what is written to, or used. */
 #define _GNU_SOURCE
-#include <fcntl.h>
-#include <linux/userfaultfd.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "rows.h"
-#include "track.h"
-#include "watched.h"
+#include "userfault.h"
 
 #define WP_COLUMNS (ALL_COLUMNS & ~(FILE_COLUMNS | OF(KSM)))
 #define NOT_UFFD                                                            \
@@ -23,15 +17,15 @@
 
 static void protect_start(struct cell *c)
 {
-	c->fd = track_open(cell_is(c, ANON_COLUMNS | ZERO_COLUMNS | OF(SWAPPED)) ?
-				   UFFD_FEATURE_PAGEFAULT_FLAG_WP :
-				   TRACK_WP_SHARED);
-	track_register(c->fd, c->area.addr, c->area.len, UFFDIO_REGISTER_MODE_WP);
+	c->fd = get_userfault(cell_is(c, ANON_COLUMNS | ZERO_COLUMNS | OF(SWAPPED)) ?
+				      UFFD_FEATURE_PAGEFAULT_FLAG_WP :
+				      UFFD_FEATURE_WP_HUGETLBFS_SHMEM,
+			      c->area.addr, c->area.len, UFFDIO_REGISTER_MODE_WP);
 }
 
-static void protect(struct cell *c)
+static void protect(struct cell *c, bool on)
 {
-	track_protect(c->fd, c->area.addr, c->area.len, true);
+	ASSERT_OK(userfault_protect(c->fd, c->area.addr, c->area.len, on));
 }
 
 static void expect_protected(struct cell *c)
@@ -39,7 +33,7 @@ static void expect_protected(struct cell *c)
 	unsigned int i;
 
 	for (i = 0; i < PLACES; i++)
-		EXPECT(track_is_protected(c->place[i].p));
+		EXPECT(area_is_protected(c->place[i].p));
 }
 
 /* The device may not write, since nobody is there who would let it; then all may. */
@@ -49,14 +43,19 @@ static void protected_no_more(struct cell *c)
 
 	for (i = 0; c->write && !is_pinned(c) && i < PLACES; i++)
 		each_context(c, d) expect_write_fault(d, c->place[i].p, EFAULT);
-	track_protect(c->fd, c->area.addr, c->area.len, false);
+	protect(c, false);
+}
+
+static void before_protected(struct cell *c)
+{
+	protect_start(c);
+	protect(c, true);
+	expect_protected(c);
 }
 
 static void act_uffd_wp(struct cell *c)
 {
-	protect_start(c);
-	protect(c);
-	expect_protected(c);
+	before_protected(c);
 	c->later = protected_no_more;
 	/* Private tables, before it is protected. */
 	c->absent = cell_is(c, OF(HUGETLB_PMD) | OF(SHMEM_THP));
@@ -64,28 +63,21 @@ static void act_uffd_wp(struct cell *c)
 		c->flushes = FLUSHES_SOME;
 }
 
-static void before_protected(struct cell *c)
-{
-	protect_start(c);
-	protect(c);
-	expect_protected(c);
-}
-
 static void act_uffd_unwp(struct cell *c)
 {
-	track_protect(c->fd, c->area.addr, c->area.len, false);
+	protect(c, false);
 }
 
 static void act_uffd_unregister(struct cell *c)
 {
-	track_unregister(c->fd, c->area.addr, c->area.len);
+	ASSERT_OK(userfault_unregister(c->fd, c->area.addr, c->area.len));
 }
 
 static void act_uffd_register(struct cell *c)
 {
 	if (!cell_is(c, OF(HUGETLB_PMD))) {
-		c->fd = track_open(0);
-		track_register(c->fd, c->area.addr, c->area.len, UFFDIO_REGISTER_MODE_MISSING);
+		c->fd = get_userfault(0, c->area.addr, c->area.len,
+				      UFFDIO_REGISTER_MODE_MISSING);
 		return;
 	}
 	/* Faults on pages that are there, each process is to see for itself. */
@@ -102,18 +94,18 @@ static void act_uffd_move(struct cell *c)
 
 	ASSERT(mmap(c->area.spare, c->area.len, PROT_READ | PROT_WRITE,
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) == c->area.spare);
-	c->fd = track_open(TRACK_MOVE);
-	track_register(c->fd, c->area.spare, c->area.len, UFFDIO_REGISTER_MODE_MISSING);
+	c->fd = get_userfault(UFFD_FEATURE_MOVE, c->area.spare, c->area.len,
+			      UFFDIO_REGISTER_MODE_MISSING);
 	for (i = 0; i < PLACES; i++)
 		value[i] = c->place[i].value;
 	if (is_pinned(c)) {
-		EXPECT(track_move(c->fd, c->area.spare, c->area.addr, c->area.len));
+		EXPECT(userfault_move(c->fd, c->area.spare, c->area.addr, c->area.len));
 		return;
 	}
-	ASSERT_OK(track_move(c->fd, c->area.spare, c->area.addr, c->area.len));
+	ASSERT_OK(userfault_move(c->fd, c->area.spare, c->area.addr, c->area.len));
 	for (i = 0; i < PLACES; i++)
 		EXPECT_EQ(cpu_read(c->area.spare + (c->place[i].p - c->area.addr)), value[i]);
-	track_unregister(c->fd, c->area.spare, c->area.len);
+	ASSERT_OK(userfault_unregister(c->fd, c->area.spare, c->area.len));
 	cell_part_replaced(c, 0, c->area.len, 0);
 }
 
@@ -137,14 +129,14 @@ static void act_clear_accessed(struct cell *c)
 
 static void before_scan(struct cell *c)
 {
-	c->fd = track_open(TRACK_WP_ASYNC);
-	track_register(c->fd, c->area.addr, c->area.len, UFFDIO_REGISTER_MODE_WP);
+	c->fd = get_userfault(UFFD_FEATURE_WP_ASYNC, c->area.addr, c->area.len,
+			      UFFDIO_REGISTER_MODE_WP);
 }
 
 /* What was written to is found and protected again in one step. */
 static void act_scan(struct cell *c)
 {
-	ASSERT_OK(track_scan(c->area.addr, c->area.len));
+	ASSERT_OK(pagemap_scan(c->area.addr, c->area.len));
 	expect_protected(c);
 }
 

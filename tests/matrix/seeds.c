@@ -48,23 +48,13 @@ static struct seed parse(const char *program, const char *name)
 /* A line of KTAP that ends a test? */
 static bool ends_test(const char *program, char *line, seed_fn *fn)
 {
-	enum ktap_verdict verdict = KTAP_PASS;
-	char name[128] = "", *skip;
+	struct ktap_result r;
 	struct seed s;
 
-	if (sscanf(line, "ok %*u %127s", name) != 1) {
-		if (sscanf(line, "not ok %*u %127s", name) != 1)
-			return false;
-		verdict = KTAP_FAIL;
-	}
-	skip = strstr(line, "# SKIP ");
-	if (skip) {
-		verdict = KTAP_SKIP;
-		skip += strlen("# SKIP ");
-		skip[strcspn(skip, "\n")] = '\0';
-	}
-	s = parse(program, name);
-	fn(&s, verdict, skip ?: "", now_ms() - said.since, said.text);
+	if (!ktap_parse(line, &r))
+		return false;
+	s = parse(program, r.name);
+	fn(&s, r.verdict, r.why, now_ms() - said.since, said.text);
 	said.len = 0;
 	said.text[0] = '\0';
 	said.since = now_ms();

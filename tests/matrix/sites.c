@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common.h"
+#include "json.h"
 #include "site_table.h"
 #include "sites.h"
 #include "symbols.h"
@@ -98,7 +100,7 @@ int sites_start(void)
 	n_callers = 0;
 	unknown = 0;
 	lost = 0;
-	series = tracing_series();
+	series = kernel_version();
 	ret = symbols_load();
 	if (ret) {
 		snprintf(why, sizeof(why), "/proc/kallsyms: %s", strerror(-ret));
@@ -316,17 +318,6 @@ u64 sites_lost(void)
 
 /* ---- Output ------------------------------------------------------------------------------ */
 
-static void print_string(FILE *out, const char *text)
-{
-	fputc('"', out);
-	for (; *text; text++) {
-		if (*text == '"' || *text == '\\')
-			fputc('\\', out);
-		fputc(*text, out);
-	}
-	fputc('"', out);
-}
-
 /* Others are for secondary TLBs, or ask who has used a page. */
 static bool is_told(unsigned int event)
 {
@@ -344,8 +335,8 @@ static void print_row(FILE *out, const struct row *row, bool there)
 		reason = row->site->never;
 	else if (!there)
 		reason = "not in this kernel";
-	fputs("{\"site\":", out);
-	print_string(out, row->name);
+	putc('{', out);
+	json_field(out, "site", row->name);
 	fprintf(out, ",\"event\":\"%s\",\"fired\":%llu,\"ranges\":{", site_event_name(row->event),
 		row->fired);
 	for (i = 0; i < row->n_ranges; i++)
@@ -354,12 +345,12 @@ static void print_row(FILE *out, const struct row *row, bool there)
 	fputs("},\"cells\":[", out);
 	for (i = 0; i < row->n_cells; i++) {
 		fputs(i ? "," : "", out);
-		print_string(out, row->cells[i]);
+		json_text(out, row->cells[i], strlen(row->cells[i]));
 	}
-	fprintf(out, "],\"told\":%s,\"exists\":%s,\"reachable\":%s,\"why\":",
+	fprintf(out, "],\"told\":%s,\"exists\":%s,\"reachable\":%s,",
 		is_told(row->event) ? "true" : "false", there ? "true" : "false",
 		there && (!row->site || !row->site->never) ? "true" : "false");
-	print_string(out, reason);
+	json_field(out, "why", reason);
 	fputc('}', out);
 }
 

@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
+#include "common.h"
 #include "symbols.h"
 #include "tracing.h"
 
@@ -69,16 +69,6 @@ static unsigned int fields_at;		/* in a record, of caller */
 static int buffers[CPUS_MAX];
 static u64 overruns[CPUS_MAX];		/* records lost so far */
 static unsigned int cpus;
-
-unsigned int tracing_series(void)
-{
-	unsigned int major = 0, minor = 0;
-	struct utsname u;
-
-	uname(&u);
-	sscanf(u.release, "%u.%u", &major, &minor);
-	return major * 100 + minor;
-}
 
 static int write_file(const char *path, const char *text, int flags)
 {
@@ -146,7 +136,7 @@ static int clean(void)
 static int add_probe(const struct probe *p)
 {
 	/* struct mmu_notifier_range began with the VMA until 6.3. */
-	unsigned int at = tracing_series() < 603 ? 16 : 8;
+	unsigned int at = kernel_version() < 603 ? 16 : 8;
 	char text[256], range[64];
 
 	snprintf(range, sizeof(range), "start=+%u(%%di):x64 end=+%u(%%di):x64", at, at + 8);

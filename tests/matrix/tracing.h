@@ -47,9 +47,6 @@ struct traced_call {
 	u64 end;
 };
 
-/* The running kernel: 601 is 6.1. */
-unsigned int tracing_series(void);
-
 /**
  * tracing_start() - set it up, after symbols_load(); removes what an earlier one left
  * @why: gets a sentence if it fails

@@ -109,12 +109,6 @@ static const struct mutant *find(enum family family, const char *name)
 
 /* ---- Results ------------------------------------------------------------------------ */
 
-static void json_field(const char *key, const char *text)
-{
-	fprintf(out, "\"%s\":", key);
-	json_text(out, text, strlen(text));
-}
-
 static void print_text(const char *text)
 {
 	const char *comma = "";
@@ -135,15 +129,15 @@ static void print_tally(const char *scenario, const struct tally *t)
 	unsigned int i;
 
 	putc('{', out);
-	json_field("name", scenario);
+	json_field(out, "name", scenario);
 	fprintf(out, ",\"runs\":%u,\"killed\":%u,\"by\":{", t->runs, t->killed);
 	for (i = 0; i < STRENGTHS; i++)
 		fprintf(out, "%s\"%s\":%u", i ? "," : "", strengths[i], t->by[i]);
 	fprintf(out, "},\"operations\":[%llu,%llu],", t->first, t->last);
-	json_field("named", t->named);
+	json_field(out, "named", t->named);
 	fprintf(out, ",\"clean\":%u,\"alarms\":%u,\"sighted\":%u,\"ms\":%llu,\"skipped\":%s,",
 		t->clean, t->alarms, t->sighted, t->ms, t->skipped ? "true" : "false");
-	json_field("why", t->why);
+	json_field(out, "why", t->why);
 	putc(',', out);
 	print_text(t->text);
 	putc('}', out);
@@ -153,15 +147,15 @@ static void print_head(const struct mutant *m, const char *result, const char *t
 		       const char *why)
 {
 	fputs("mutant: {", out);
-	json_field("family", families[m->family]);
+	json_field(out, "family", families[m->family]);
 	putc(',', out);
-	json_field("name", m->name);
+	json_field(out, "name", m->name);
 	putc(',', out);
-	json_field("title", title);
+	json_field(out, "title", title);
 	putc(',', out);
-	json_field("result", result);
+	json_field(out, "result", result);
 	putc(',', out);
-	json_field("why", why);
+	json_field(out, "why", why);
 }
 
 /* ---- Runs ------------------------------------------------------------------------------ */
@@ -407,10 +401,8 @@ static void look_for_missing(void)
 
 static void read_rows(void)
 {
-	int err = mutant_load();
-
-	if (err) {
-		fprintf(out, "# the module of the mutants: %s\n", strerror(err));
+	if (probe_mutants_load()) {
+		fprintf(out, "# the module of the mutants: %s\n", probe_why());
 		return;
 	}
 	row_count = mutant_list(rows, ARRAY_SIZE(rows));
@@ -458,13 +450,12 @@ int main(int argc, char **argv)
 	}
 	/* Once for all, which else each program would do. */
 	reserve_huge_pages();
-	put_text("/proc/sys/kernel/numa_balancing", "0");
 	read_rows();
 	for (i = 0; i < mutants_count; i++)
 		wanted += is_wanted(&mutants[i]);
 	ASSERT_SYS(uname(&uts));
 	fputs("mutants: {", out);
-	json_field("kernel", uts.release);
+	json_field(out, "kernel", uts.release);
 	fprintf(out, ",\"runs\":%u,\"mutants\":%u}\n", options.runs, wanted);
 	fflush(out);
 	look_for_missing();

@@ -67,8 +67,8 @@ static bool is_of_data(const char *line)
 
 static void take_line(struct outcome *o, const char *test, char *line)
 {
-	char name[128] = "", *skip;
 	size_t len = strlen(o->text);
+	struct ktap_result r;
 
 	line[strcspn(line, "\n")] = '\0';
 	if (line[0] == '#') {
@@ -82,15 +82,11 @@ static void take_line(struct outcome *o, const char *test, char *line)
 			o->by |= 1u << BY_DATA;
 		return;
 	}
-	if (sscanf(line, "ok %*u %127s", name) != 1 || strcmp(name, test))
+	if (!ktap_parse(line, &r) || strcmp(r.name, test))
 		return;
-	o->passed = true;
-	skip = strstr(line, "# SKIP ");
-	if (skip) {
-		o->passed = false;
-		o->skipped = true;
-		snprintf(o->why, sizeof(o->why), "%s", skip + strlen("# SKIP "));
-	}
+	o->passed = r.verdict == KTAP_PASS;
+	o->skipped = r.verdict == KTAP_SKIP;
+	snprintf(o->why, sizeof(o->why), "%s", r.why);
 }
 
 /* ---- Running ------------------------------------------------------------------------------ */

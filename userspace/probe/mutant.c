@@ -16,6 +16,16 @@
 #define MODULE "/lib/modules/dmirage_mutants.ko"
 #define DIR    "/sys/kernel/debug/dmirage-mutants/"
 
+bool probe_mutants_exist(void)
+{
+	return !access(MODULE, R_OK);
+}
+
+bool probe_mutants_loaded(void)
+{
+	return !access(DIR, F_OK);
+}
+
 int probe_mutants_load(void)
 {
 	int fd = open(MODULE, O_RDONLY | O_CLOEXEC), err = 0;
@@ -28,12 +38,14 @@ int probe_mutants_load(void)
 	return err;
 }
 
-void probe_mutants_unload(void)
+int probe_mutants_unload(void)
 {
-	syscall(SYS_delete_module, "dmirage_mutants", O_NONBLOCK);
+	if (syscall(SYS_delete_module, "dmirage_mutants", O_NONBLOCK))
+		return probe_fail(-errno, "cannot unload " MODULE ": %s", strerror(errno));
+	return 0;
 }
 
-static int put(const char *file, const char *text)
+int probe_mutant_put(const char *file, const char *text)
 {
 	char path[96];
 	int fd, err = 0;
@@ -49,28 +61,48 @@ static int put(const char *file, const char *text)
 	return err;
 }
 
-int probe_mutant_arm(const char *name)
+/* Without the library's buffers: the caller may be where memory cannot be had. */
+int probe_mutant_get(const char *file, char *text, size_t size)
 {
-	char pid[16];
+	char path[96];
+	size_t len = 0;
+	ssize_t got;
+	int fd;
 
-	snprintf(pid, sizeof(pid), "%d", getpid());
-	return put("pid", pid) ?: put("arm", name);
+	snprintf(path, sizeof(path), DIR "%s", file);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return probe_fail(-errno, "cannot open %s: %s", path, strerror(errno));
+	while ((got = read(fd, text + len, size - 1 - len)) > 0)
+		len += (size_t)got;
+	if (got < 0)
+		got = probe_fail(-errno, "cannot read %s: %s", path, strerror(errno));
+	close(fd);
+	if (got < 0)
+		return (int)got;
+	if (len && text[len - 1] == '\n')
+		len--;
+	text[len] = '\0';
+	return (int)len;
+}
+
+int probe_mutant_arm(pid_t pid, const char *name)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", pid);
+	return probe_mutant_put("pid", text) ?: probe_mutant_put("arm", name);
 }
 
 int probe_mutant_disarm(void)
 {
-	return put("arm", "none") ?: put("pid", "0");
+	return probe_mutant_put("arm", "none") ?: probe_mutant_put("pid", "0");
 }
 
 long probe_mutant_hits(void)
 {
-	FILE *f = fopen(DIR "hits", "re");
-	long hits = -1;
+	char text[32];
+	int got = probe_mutant_get("hits", text, sizeof(text));
 
-	if (!f)
-		return probe_fail(-errno, "cannot open " DIR "hits: %s", strerror(errno));
-	if (fscanf(f, "%ld", &hits) != 1)
-		hits = probe_fail(-EIO, DIR "hits is empty");
-	fclose(f);
-	return hits;
+	return got < 0 ? got : strtol(text, NULL, 10);
 }

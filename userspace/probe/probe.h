@@ -214,25 +214,31 @@ int probe_dev_write(const struct dmirage *d, const char *file,
 
 /* ---- Bugs that Linux has had ------------------------------------------- */
 
-/**
- * probe_mutants_load() - load the module that puts them back
- *
- * Return: 0; -ENOENT there is none for this kernel; what loading it fails with.
- */
+/* Is the module that puts them back there for this kernel; is it loaded? */
+bool probe_mutants_exist(void);
+bool probe_mutants_loaded(void);
+
+/* Return: 0, also if it is loaded already; -ENOENT there is none; what loading fails with. */
 int probe_mutants_load(void);
-void probe_mutants_unload(void);
+int probe_mutants_unload(void);
 
 /**
- * probe_mutant_arm() - put one back, for this process alone (docs/mutants.md)
+ * probe_mutant_arm() - put one back, for one process alone (docs/mutants.md)
  *
  * Return: 0; -ENOENT there is no such one; -EOPNOTSUPP not in this kernel; -EBUSY one
- * is armed.
+ * is armed; -ESRCH there is no such process.
  */
-int probe_mutant_arm(const char *name);
+int probe_mutant_arm(pid_t pid, const char *name);
 int probe_mutant_disarm(void);
 
 /* How often it was applied, since it was armed; or a negative errno. */
 long probe_mutant_hits(void);
+
+/* Write to one of the module's files: "pid", "arm", "late_ms". */
+int probe_mutant_put(const char *file, const char *text);
+
+/* A file's text, without the last newline.  Return: its length, or a negative errno. */
+int probe_mutant_get(const char *file, char *text, size_t size);
 
 /* ---- PCI -------------------------------------------------------------- */
 

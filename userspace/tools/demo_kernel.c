@@ -331,7 +331,7 @@ static int run_bug(const struct bug *b, const char *path, struct outcome *o)
 	int ret = -1;
 
 	if (d && !b->make(&g) && !warm_up(d, &g)) {
-		ret = probe_mutant_arm(b->mutant) ? no(probe_why()) : move_first(&g);
+		ret = probe_mutant_arm(getpid(), b->mutant) ? no(probe_why()) : move_first(&g);
 		if (!ret && probe_mutant_hits() < 1)
 			ret = no("the bug was not in the way");
 		if (probe_mutant_disarm())

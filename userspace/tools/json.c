@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <string.h>
+
 #include "json.h"
 
 void json_piece(FILE *f, const char *text, size_t len)
@@ -22,4 +24,10 @@ void json_text(FILE *f, const char *text, size_t len)
 	putc('"', f);
 	json_piece(f, text, len);
 	putc('"', f);
+}
+
+void json_field(FILE *f, const char *key, const char *text)
+{
+	fprintf(f, "\"%s\":", key);
+	json_text(f, text, strlen(text));
 }

@@ -12,6 +12,9 @@
  */
 void json_text(FILE *f, const char *text, size_t len);
 
+/* "key":"text" */
+void json_field(FILE *f, const char *key, const char *text);
+
 /* The same without quotes: a string may be made of several pieces. */
 void json_piece(FILE *f, const char *text, size_t len);
 
