@@ -97,6 +97,11 @@ bool area_is_zero(const void *addr)
 	return has_flag(addr, KPF_ZERO_PAGE);
 }
 
+bool area_is_idle(const void *addr)
+{
+	return has_flag(addr, KPF_IDLE);
+}
+
 bool area_same_frame(const void *a, const void *b)
 {
 	u64 one, other;

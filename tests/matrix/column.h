@@ -127,6 +127,9 @@ bool area_frame(const void *addr, u64 *frame);
 /* Is it the zero page, small or huge? */
 bool area_is_zero(const void *addr);
 
+/* Has the page not been accessed since somebody marked it so (DAMON)? */
+bool area_is_idle(const void *addr);
+
 /* Are they mapped to one frame? */
 bool area_same_frame(const void *a, const void *b);
 

@@ -2,6 +2,8 @@
 /* Rows: pages that are thrown away, put aside, or meant to be soon. */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -148,6 +150,42 @@ static void act_reclaim(struct cell *c)
 	else
 		ASSERT(cell_wait(c, reclaimed, RECLAIM_MS));
 	cell_all(c, put_aside(c));
+}
+
+#define RECLAIMS 4
+
+struct user {
+	pthread_t thread;
+	struct cell *cell;
+	atomic_bool end;
+};
+
+static void *use(void *arg)
+{
+	struct user *u = arg;
+	size_t at;
+
+	while (!u->end) {
+		for (at = 0; at < u->cell->area.len; at += PROBE_4K)
+			cpu_read(u->cell->area.addr + at);
+	}
+	return NULL;
+}
+
+/* Memory that is in use is kept as long as there is other; here there is none. */
+static void act_reclaim_used(struct cell *c)
+{
+	struct user u = { .cell = c };
+	unsigned int i;
+
+	ASSERT_EQ(pthread_create(&u.thread, NULL, use, &u), 0);
+	for (i = 0; i < RECLAIMS; i++)
+		reclaimed(c);
+	u.end = true;
+	pthread_join(u.thread, NULL);
+	for (i = 0; i < PLACES; i++)
+		EXPECT_EQ(cpu_read(c->place[i].p), c->place[i].value);
+	cell_all(c, is_pinned(c) ? put_aside(c) : PLACE_KEPT);
 }
 
 /* ---- Only meant --------------------------------------------------------------------------- */
@@ -319,6 +357,16 @@ const struct row rows_discard[] = {
 		.flushes = FLUSHES_SOME,
 		.first = first_own_group,
 		.act = act_reclaim,
+	},
+	{
+		.name = "reclaim-used",
+		.what = "the same, of memory that is being used",
+		.columns = OF(THP),
+		.since = 519,
+		.else_why = "it is about accessed bits of huge entries: see thp",
+		.flushes = FLUSHES_ANY,
+		.first = first_own_group,
+		.act = act_reclaim_used,
 	},
 	{
 		.name = "cold",

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Rows: small pages become a huge one, and the other way round. */
 #define _GNU_SOURCE
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -76,8 +77,26 @@ static void act_collapse_mapped(struct cell *c)
 	cell_all(c, PLACE_SAME);
 }
 
+/*
+ * Of the rest khugepaged asks the notifiers if it was used.  Not by the CPU, which does
+ * not set an accessed bit that it has in its TLB.
+ */
+static void use_half(struct cell *c)
+{
+	int fd = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
+	size_t at;
+	char byte;
+
+	ASSERT_SYS(fd);
+	ASSERT_EQ(put_text("/proc/self/clear_refs", "1"), 0);
+	for (at = 0; at < c->area.len; at += 2 * PROBE_4K)
+		ASSERT_EQ(pread(fd, &byte, 1, (off_t)(uintptr_t)c->area.addr + (off_t)at), 1);
+	close(fd);
+}
+
 static void act_khugepaged(struct cell *c)
 {
+	use_half(c);
 	drain_batches();
 	ASSERT_SYS(madvise(c->area.addr, c->area.len, MADV_HUGEPAGE));
 	ASSERT_EQ(setting_put(KHUGEPAGED "pages_to_scan", "100000"), 0);

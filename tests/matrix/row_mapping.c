@@ -29,6 +29,22 @@ static void act_munmap_part(struct cell *c)
 		c->flushes = FLUSHES_SOME;
 }
 
+/* More than are freed with one flush (MAX_GATHER_BATCH_COUNT: 20 pages of pointers). */
+#define MANY_TABLES 11000
+
+static void act_munmap_tables(struct cell *c)
+{
+	size_t len = MANY_TABLES * PROBE_2M, at;
+	u8 *p = mmap(NULL, len, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	(void)c;
+	ASSERT(p != MAP_FAILED);
+	ASSERT_SYS(madvise(p, len, MADV_NOHUGEPAGE));
+	for (at = 0; at < len; at += PROBE_2M)
+		cpu_read(p + at);
+	ASSERT_SYS(munmap(p, len));
+}
+
 static void act_map_over(struct cell *c)
 {
 	ASSERT(mmap(c->area.addr, c->area.len, PROT_READ | PROT_WRITE,
@@ -199,6 +215,14 @@ const struct row rows_mapping[] = {
 		.except = { NOT_PARTS },
 		.flushes = FLUSHES_ONE,
 		.act = act_munmap_part,
+	},
+	{
+		.name = "munmap-tables",
+		.what = "munmap() of so much else that page tables are freed on the way",
+		.columns = OF(4K),
+		.else_why = "it is about other pages than these, whatever they are",
+		.flushes = FLUSHES_ANY,
+		.act = act_munmap_tables,
 	},
 	{
 		.name = "map-over",

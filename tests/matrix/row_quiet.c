@@ -2,12 +2,15 @@
 /* Rows: what leaves translations as they are, so nobody needs to be told. */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <glob.h>
 #include <linux/mempolicy.h>
 #include <sched.h>
+#include <stdio.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "damon.h"
 #include "newer.h"
 #include "rows.h"
 
@@ -81,6 +84,87 @@ static void act_time_namespace(struct cell *c)
 	ASSERT_SYS(fd);
 	ASSERT_SYS(setns(fd, CLONE_NEWTIME));
 	close(fd);
+}
+
+#define DAMON_MS 4000
+
+/* DAMON has been there, and nobody since: it takes pages at random. */
+static bool some_idle(struct cell *c)
+{
+	size_t at;
+
+	for (at = 0; at < c->area.len; at += PROBE_4K) {
+		if (area_is_idle(c->area.addr + at))
+			return true;
+	}
+	return false;
+}
+
+static void watch_accesses(struct cell *c, const char *ops, u64 start, u64 end)
+{
+	damon_start(ops, start, end);
+	ASSERT(cell_wait(c, some_idle, DAMON_MS));
+	/* And has looked again. */
+	sleep_ms(20);
+	damon_stop();
+}
+
+static void act_damon(struct cell *c)
+{
+	u64 frame;
+
+	watch_accesses(c, "fvaddr", (uintptr_t)c->area.addr,
+		       (uintptr_t)c->area.addr + c->area.len);
+	/* The first page's, or all of a huge one: somebody has to use it in between. */
+	cpu_read(c->place[0].p);
+	ASSERT(area_frame(c->area.addr, &frame));
+	watch_accesses(c, "paddr", frame, frame + c->column->unit);
+}
+
+/* Registers that have no driver, of the first device that lets them be mapped. */
+static u8 *map_registers(size_t *len)
+{
+	unsigned long long start, end, flags;
+	u8 *p = MAP_FAILED;
+	unsigned int bar;
+	char path[320];
+	glob_t found;
+	size_t i;
+	FILE *f;
+	int fd;
+
+	ASSERT_EQ(glob("/sys/bus/pci/devices/*/resource", 0, NULL, &found), 0);
+	for (i = 0; i < found.gl_pathc && p == MAP_FAILED; i++) {
+		f = fopen(found.gl_pathv[i], "re");
+		ASSERT(f);
+		for (bar = 0; bar < 6 && p == MAP_FAILED; bar++) {
+			if (fscanf(f, "%llx %llx %llx", &start, &end, &flags) != 3)
+				break;
+			snprintf(path, sizeof(path), "%s%u", found.gl_pathv[i], bar);
+			fd = open(path, O_RDWR | O_CLOEXEC);
+			if (fd < 0)
+				continue;
+			*len = end - start + 1;
+			p = mmap(NULL, *len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+			close(fd);
+		}
+		fclose(f);
+	}
+	globfree(&found);
+	if (p == MAP_FAILED)
+		SKIP("there are no registers without a driver");
+	return p;
+}
+
+/* Of a device's registers there are entries without pages, which are flushed at once. */
+static void act_registers(struct cell *c)
+{
+	size_t len;
+	u8 *p = map_registers(&len);
+
+	(void)c;
+	ASSERT_SYS(mprotect(p, len, PROT_READ));
+	ASSERT_SYS(munmap(p, len));
 }
 
 /* Memory that the kernel itself has no mapping of is not for a device. */
@@ -187,6 +271,22 @@ const struct row rows_quiet[] = {
 		.else_why = "it is about other pages than these, whatever they are",
 		.flushes = FLUSHES_NONE,
 		.act = act_time_namespace,
+	},
+	{
+		.name = "registers",
+		.what = "mprotect() and munmap() of another device's registers",
+		.columns = OF(4K),
+		.else_why = "it is about other pages than these, whatever they are",
+		.flushes = FLUSHES_ANY,
+		.act = act_registers,
+	},
+	{
+		.name = "damon",
+		.what = "DAMON counts accesses, by address and by frame",
+		.columns = OF(4K) | OF(THP) | OF(HUGETLB),
+		.else_why = "to DAMON it is as one of 4k, thp and hugetlb",
+		.flushes = FLUSHES_NONE,
+		.act = act_damon,
 	},
 	{
 		.name = "secret",

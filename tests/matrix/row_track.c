@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Rows: who wants to know what is written to, or used. */
 #define _GNU_SOURCE
+#include <pthread.h>
+#include <stdatomic.h>
 #include <sys/mman.h>
 
 #include "rows.h"
@@ -133,6 +135,50 @@ static void before_scan(struct cell *c)
 			      UFFDIO_REGISTER_MODE_WP);
 }
 
+/* Page tables that somebody else changes all the time. */
+struct changer {
+	pthread_t thread;
+	u8 *addr;
+	size_t len;
+	atomic_bool end;
+};
+
+static void *change(void *arg)
+{
+	struct changer *ch = arg;
+
+	while (!ch->end) {
+		if (mprotect(ch->addr, ch->len, PROT_READ) ||
+		    mprotect(ch->addr, ch->len, PROT_READ | PROT_WRITE))
+			return ch;
+	}
+	return NULL;
+}
+
+#define CHANGED_LEN (16 * PROBE_2M)
+#define WRITES	    300
+
+/* Who writes to a page that has just been protected must not see it without a flush. */
+static void act_write_protected(struct cell *c)
+{
+	struct changer ch = { .len = CHANGED_LEN };
+	unsigned int i;
+	void *failed;
+
+	ch.addr = mmap(NULL, ch.len, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	ASSERT(ch.addr != MAP_FAILED);
+	ASSERT_EQ(pthread_create(&ch.thread, NULL, change, &ch), 0);
+	for (i = 0; i < WRITES; i++) {
+		protect(c, true);
+		cpu_write(c->place[1].p, c->place[1].value);
+	}
+	ch.end = true;
+	ASSERT_EQ(pthread_join(ch.thread, &failed), 0);
+	EXPECT(!failed);
+	ASSERT_SYS(munmap(ch.addr, ch.len));
+}
+
 /* What was written to is found and protected again in one step. */
 static void act_scan(struct cell *c)
 {
@@ -148,6 +194,18 @@ const struct row rows_track[] = {
 		.except = { NOT_UFFD },
 		.flushes = FLUSHES_ONE,
 		.act = act_uffd_wp,
+	},
+	{
+		.name = "uffd-wp-write",
+		.what = "userfaultfd: protected and written to, while others flush",
+		.columns = OF(4K),
+		.since = 607,
+		.modes = 1 << DMIRAGE_MODE_PINNED,
+		.no_mode = "it is protected from writes then, and cannot be pinned",
+		.else_why = "it is about entries of small pages: see 4k",
+		.flushes = FLUSHES_SOME,
+		.before = before_scan,
+		.act = act_write_protected,
 	},
 	{
 		.name = "uffd-unwp",

@@ -11,6 +11,10 @@
 #define NO_WRITE_BACK	 "needs a file system that writes back: all are modules, FUSE as well"
 #define NO_DAX		 "needs a file system with DAX"
 #define NO_PTI		 "needs page-table isolation, which is off (mitigations=off)"
+#define NO_HYPERVISOR	 "is for guests that let a hypervisor flush for them"
+#define NO_ADVICE	 "is for entries of device registers, of which madvise() takes none"
+#define NO_COLLAPSE_RACE "needs an entry that changes between two looks of one collapse"
+#define NO_HOLE_RACE	 "needs a fault between two steps of one scan, which find nothing there"
 #define NO_SUBSCRIBER	 "is about the address space for patching code, which has no subscriber"
 
 #define ALL	0, 0
@@ -102,21 +106,24 @@ const struct site site_table[] = {
 	{ "migrate_device:__migrate_device_pages", SITE_SECONDARY, 601, 605,
 	  { "__migrate_device_pages" }, NO_DEVICE_MEMORY },
 	{ "uprobes:__replace_page", SITE_SECONDARY, TO(605), { "__replace_page" }, NULL },
-	{ "mmu_gather:tlb_end_vma", SITE_SECONDARY, TO(605), { "tlb_end_vma" }, NULL },
+	{ "mmu_gather:tlb_end_vma", SITE_SECONDARY, TO(605), { "tlb_end_vma" }, NO_ADVICE },
 	{ "mmu_gather:tlb_flush_unshared_tables", SITE_SECONDARY, TO(605),
 	  { "tlb_flush_unshared_tables" }, NULL },
 
 	/* In both ways. */
 	{ "memory:unmap_page_range", SITE_SECONDARY, ALL, { "unmap_page_range" }, NULL },
-	{ "mmu_gather:tlb_remove_table", SITE_SECONDARY, ALL, { "tlb_remove_table" }, NULL },
+	{ "mmu_gather:tlb_remove_table", SITE_SECONDARY, ALL, { "tlb_remove_table" },
+	  NO_HYPERVISOR },
 	{ "mmu_gather:tlb_flush_mmu", SITE_SECONDARY, ALL, { "tlb_flush_mmu" }, NULL },
 	{ "mmu_gather:tlb_finish_mmu", SITE_SECONDARY, ALL, { "tlb_finish_mmu" }, NULL },
 	{ "mprotect:change_protection", SITE_SECONDARY, ALL, { "change_protection" }, NULL },
 	{ "hugetlb:huge_pmd_unshare_flush", SITE_SECONDARY, ALL, { "huge_pmd_unshare_flush" }, NULL },
-	{ "hugetlb:__unmap_hugepage_range", SITE_SECONDARY, ALL, { "__unmap_hugepage_range" }, NULL },
+	{ "hugetlb:__unmap_hugepage_range", SITE_SECONDARY, FROM(606), { "__unmap_hugepage_range" },
+	  NULL },
 	{ "hugetlb:hugetlb_change_protection", SITE_SECONDARY, ALL,
 	  { "hugetlb_change_protection" }, NULL },
-	{ "hugetlb:hugetlb_unshare_pmds", SITE_SECONDARY, ALL, { "hugetlb_unshare_pmds" }, NULL },
+	{ "hugetlb:hugetlb_unshare_pmds", SITE_SECONDARY, FROM(606), { "hugetlb_unshare_pmds" },
+	  NULL },
 	{ "hugetlb:move_hugetlb_page_tables", SITE_SECONDARY, FROM(516),
 	  { "move_hugetlb_page_tables" }, NULL },
 
@@ -139,11 +146,11 @@ const struct site site_table[] = {
 	{ "rmap:flush_tlb_batched_pending", SITE_SECONDARY, FROM(606),
 	  { "flush_tlb_batched_pending" }, NULL },
 	{ "memory:do_wp_page", SITE_SECONDARY, FROM(606), { "do_wp_page" }, NULL },
-	{ "madvise:do_madvise", SITE_SECONDARY, FROM(606), { "do_madvise" }, NULL },
+	{ "madvise:do_madvise", SITE_SECONDARY, FROM(606), { "do_madvise" }, NO_ADVICE },
 	{ "mremap:move_page_tables", SITE_SECONDARY, FROM(606), { "move_page_tables" }, NULL },
 	{ "huge_memory:move_huge_pmd", SITE_SECONDARY, FROM(606), { "move_huge_pmd" }, NULL },
 	{ "khugepaged:collapse_pte_mapped_thp", SITE_SECONDARY, FROM(606),
-	  { "collapse_pte_mapped_thp" }, NULL },
+	  { "collapse_pte_mapped_thp" }, NO_COLLAPSE_RACE },
 	{ "fork:dup_mmap", SITE_SECONDARY, FROM(606), { "dup_mmap", "copy_process" }, NULL },
 	{ "task_mmu:clear_refs_write", SITE_SECONDARY, FROM(606), { "clear_refs_write" }, NULL },
 	{ "task_mmu:pagemap_scan_pmd_entry", SITE_SECONDARY, FROM(607),
@@ -151,7 +158,7 @@ const struct site site_table[] = {
 	{ "task_mmu:pagemap_scan_hugetlb_entry", SITE_SECONDARY, FROM(607),
 	  { "pagemap_scan_hugetlb_entry" }, NULL },
 	{ "task_mmu:pagemap_scan_pte_hole", SITE_SECONDARY, FROM(607), { "pagemap_scan_pte_hole" },
-	  NULL },
+	  NO_HOLE_RACE },
 	{ "migrate_device:migrate_vma_collect_pmd", SITE_SECONDARY, FROM(606),
 	  { "migrate_vma_collect_pmd" }, NO_DEVICE_MEMORY },
 	{ "mapping_dirty_helpers:wp_clean_post_vma", SITE_SECONDARY, FROM(606),
