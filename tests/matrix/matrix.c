@@ -363,6 +363,10 @@ static void run_cell(void)
 static void print_seed(const struct seed *s, enum ktap_verdict verdict, const char *why, u64 ms,
 		       const char *text)
 {
+	const char *result = verdict == KTAP_PASS ? "pass" : "fail";
+
+	if (verdict == KTAP_SKIP)
+		result = "na";
 	fputs("cell: {\"table\":\"seeds\",", out);
 	json_field(out, "row", s->row);
 	putc(',', out);
@@ -370,8 +374,7 @@ static void print_seed(const struct seed *s, enum ktap_verdict verdict, const ch
 	putc(',', out);
 	json_field(out, "mode", s->mode);
 	fputs(",\"access\":\"\",", out);
-	json_field(out, "result", verdict == KTAP_PASS ? "pass" : verdict == KTAP_SKIP ? "na" :
-										    "fail");
+	json_field(out, "result", result);
 	putc(',', out);
 	json_field(out, "why", why);
 	print_said(ms, text);
