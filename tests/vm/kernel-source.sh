@@ -28,14 +28,14 @@ source_deb() {
 	unlock
 }
 
-# source_unpack FOLDER [PATTERN…]: what SOURCE_DEB has, or files of such names there
+# source_unpack FOLDER [PATH…]: all that SOURCE_DEB has, or only these files and folders
 source_unpack() {
-	local folder=$1 patterns=()
+	local folder=$1 name=${SOURCE_DEB##*/}
 	shift
-	(($# == 0)) || patterns=(--wildcards "${@/#/*/}")
+	set -- "${@/#/${name%%_*}/}"
 	mkdir -p "$folder"
 	# Read to the end: nothing must be stopped by a closed pipe.
 	dpkg-deb --fsys-tarfile "$SOURCE_DEB" |
 		tar -x -O --wildcards '*/linux-source-*.tar.xz' | xz -dc -T0 |
-		tar -x -C "$folder" --strip-components=1 "${patterns[@]}" 2>>"$LOGFILE"
+		tar -x -C "$folder" --strip-components=1 "$@" 2>>"$LOGFILE"
 }

@@ -193,7 +193,7 @@ class Pair:
         """Of what is not as one would wish, though it is the same."""
         if self.verdict == "DIFF":
             return []
-        return [f"same: {why}" for why in self.runs["with"].why()]
+        return [f"same: {why}" for why in self.runs["alone"].why()]
 
     def document(self):
         return {"name": self.program.name, "command": self.program.words,
