@@ -29,7 +29,7 @@ def kind(text):
     text = text.lower()
     if "skip" in text:
         return "skip"
-    if re.search(r"fail|error|not ok|mismatch", text):
+    if re.search(r"fail|error|not ok|mismatch|killed", text):
         return "not ok"
     return "ok"
 
@@ -138,6 +138,10 @@ class Pair:
         self.differences = []       # lines to show
         self.known = []             # likewise, of those that the list knows of
         self.verdict = "DIFF"       # same, skip, known or DIFF
+
+    def ran(self):
+        """Was it begun?"""
+        return any(run.status != -1 or run.output for run in self.runs.values())
 
     def number(self, name):
         # What nobody could read is a violation as well.
