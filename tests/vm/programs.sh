@@ -132,6 +132,10 @@ take_program() {
 	while read -r library; do
 		take "$library"
 	done < <(libraries_of "$file" | sed -nE 's/^\t(.* => )?(\/[^ ]+) \(0x.*/\2/p')
+	# The C library loads it when a thread is cancelled.
+	for library in /lib/x86_64-linux-gnu /usr/lib/x86_64-linux-gnu; do
+		[[ ! -r $library/libgcc_s.so.1 ]] || take "$library/libgcc_s.so.1"
+	done
 	# Where libraries are that are in no folder of the loader's own.
 	[[ $PACKAGES || ! -r /etc/ld.so.cache ]] || take /etc/ld.so.cache
 }

@@ -18,10 +18,14 @@ ADDRESS = re.compile(r"0x[0-9a-fA-F]+")
 TIME = re.compile(r"\b\d+(\.\d+)?\s?(ns|us|ms|s|sec|secs|seconds|minutes|[KMG]i?B/s(ec)?)\b"
                   r"|\b\d+\.\d+\b")
 
+DOTS = re.compile(r"\.{3,}")      # some programs print them while they wait
+NUMBER = re.compile(r"\d+")
+
 
 def steady(text):
     """Without what is another in each run."""
-    return TIME.sub("N", ADDRESS.sub("X", " ".join(text.split())))
+    text = DOTS.sub("...", " ".join(text.split()))
+    return TIME.sub("N", ADDRESS.sub("X", text))
 
 
 def kind(text):
@@ -48,7 +52,7 @@ class Run:
     def judge(self, more):
         """The results in its output."""
         for line in self.output:
-            line = ESCAPE.sub("", line)
+            line = ESCAPE.sub("", line.rstrip("\r").rpartition("\r")[2])
             tap = TAP.match(line)
             plan = PLAN.match(line)
             if tap:
@@ -125,6 +129,15 @@ class Run:
                 "kernel": self.kernel}
 
 
+def without_numbers(found, other):
+    """Names that are in one run alone may have numbers in them that are another in each."""
+    names = {name for _, name in other}
+    plain = Counter()
+    for (verdict, name), number in found.items():
+        plain[(verdict, name if name in names else NUMBER.sub("N", name))] += number
+    return plain
+
+
 COUNTED = ("processes", "translations", "invalidations", "violations")
 
 
@@ -153,15 +166,32 @@ class Pair:
         want = {"all": COUNTED[:3], "made": COUNTED[:2], "-": ()}[self.program.witness]
         return [name for name in want if not self.number(name)]
 
+    def stopped(self):
+        """Why the observed run gave up, if it did."""
+        for regex, why in self.program.stops:
+            if any(regex.search(line) for line in self.runs["with"].output):
+                return why
+        return ""
+
+    def why(self, sign, verdict, name):
+        """The list knows that this may differ, and why."""
+        for regex, why in self.program.differs:
+            if regex.search(name):
+                return why
+        if verdict == "not ok" and sign == "+":
+            return ""
+        return self.stopped()
+
     def compare(self):
         """Each difference is one that the list knows, or not."""
         alone, observed = (self.runs[way].all() for way in ("alone", "with"))
+        alone, observed = without_numbers(alone, observed), without_numbers(observed, alone)
         known, unknown = [], []
         for sign, difference in (("-", alone - observed), ("+", observed - alone)):
             for (verdict, name), number in sorted(difference.items()):
                 text = f"{sign} {verdict} {name}" + (f" ({number} times)" if number > 1 else "")
-                why = [why for regex, why in self.program.differs if regex.search(name)]
-                (known if why else unknown).append((text, why[0] if why else ""))
+                why = self.why(sign, verdict, name)
+                (known if why else unknown).append((text, why))
         return known, unknown
 
     def judge(self, trouble=""):
