@@ -17,8 +17,9 @@ source_deb() {
 		apt_ready
 		rm -rf "$new"
 		progress "downloading $package"
-		[[ $version ]] && fetch_deb "$new" "$package=$version" ||
+		if [[ ! $version ]] || ! fetch_deb "$new" "$package=$version"; then
 			fetch_newest_deb "$new" "$package"
+		fi
 		SOURCE_VERSION=$(dpkg-deb -f "$new"/*.deb Version)
 		SOURCE_DEB=$CACHE/source/${package}_${SOURCE_VERSION}_all.deb
 		rm -f "$CACHE/source/${package}"_*.deb

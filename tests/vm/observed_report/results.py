@@ -227,7 +227,8 @@ class Pair:
         """Of what is not as one would wish, though it is the same."""
         if self.verdict == "DIFF":
             return []
-        return [f"same: {why}" for why in self.runs["alone"].why()]
+        return [f"same: {why}" + (f" ({number} times)" if number > 1 else "")
+                for why, number in Counter(self.runs["alone"].why()).items()]
 
     def document(self):
         return {"name": self.program.name, "command": self.program.words,
