@@ -21,7 +21,7 @@ Indented lines below it are about it:
                       the program is called "exit status"
   skips REGEX WHY     such a reason of the observed run to skip a result takes one away that there
                       is alone, which is in no one's power
-  stops REGEX WHY     if the observed run says that, it gave up there, which is in no one's power:
+  stops REGEX WHY     if one of the runs says that, it gave up there, which is in no one's power:
                       what it had yet to do is missing then, but no more has failed
   not KERNEL... WHY   it is not run on these: 6.1, or * for all. With * NAME is enough before
 

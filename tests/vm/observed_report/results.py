@@ -167,9 +167,9 @@ class Pair:
         return [name for name in want if not self.number(name)]
 
     def stopped(self):
-        """Why the observed run gave up, if it did."""
+        """Why one of the runs gave up, if it did."""
         for regex, why in self.program.stops:
-            if any(regex.search(line) for line in self.runs["with"].output):
+            if any(regex.search(line) for run in self.runs.values() for line in run.output):
                 return why
         return ""
 
