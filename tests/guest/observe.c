@@ -181,20 +181,47 @@ static int do_threads(char **argv)
 	pthread_exit(NULL);
 }
 
-static int do_daemon(char **argv)
+/* A while later there is a file. */
+static int leave_file(const char *path)
 {
 	FILE *f;
 
+	sleep_ms(600);
+	f = fopen(path, "w");
+	if (f)
+		fclose(f);
+	return 4;
+}
+
+static int do_daemon(char **argv)
+{
 	if (fork())
 		return 3;
 	setsid();
 	if (fork())
 		_exit(0);
-	sleep_ms(600);
-	f = fopen(argv[0], "w");
-	if (f)
-		fclose(f);
-	return 4;
+	return leave_file(argv[0]);
+}
+
+/* The same, and who observes is asleep until the process between the two is gone. */
+static int do_orphan(char **argv)
+{
+	pid_t observer = getppid(), between;
+	u64 end;
+	bool gone;
+
+	kill(observer, SIGSTOP);
+	if (fork())
+		return 3;
+	setsid();
+	between = getpid();
+	if (fork())
+		_exit(0);
+	for (end = now_ms() + 5000; !kill(between, 0) && now_ms() < end;)
+		sleep_ms(10);
+	gone = kill(between, 0);
+	kill(observer, SIGCONT);
+	return gone ? leave_file(argv[0]) : 98;
 }
 
 /* Writes, discards and writes again; ends with 1 if it reads anything else. */
@@ -280,6 +307,7 @@ static const struct {
 	{ "vfork", do_vfork },
 	{ "threads", do_threads },
 	{ "daemon", do_daemon },
+	{ "orphan", do_orphan },
 	{ "churn", do_churn },
 	{ "sparse", do_sparse },
 	{ "range", do_range },
@@ -501,16 +529,17 @@ static void threads(int arg)
 	clean(&r);
 }
 
-static void daemons(int arg)
+static void daemons(int orphan)
 {
 	char line[96], path[32];
 
-	(void)arg;
 	snprintf(path, sizeof(path), "/tmp/daemon-%d", (int)getpid());
-	snprintf(line, sizeof(line), "-- " SELF " --do daemon %s", path);
+	snprintf(line, sizeof(line), "-- " SELF " --do %s %s", orphan ? "orphan" : "daemon", path);
 	RUN(&r, line, 3);
+	/* It is followed to its end, through one that was gone before anybody looked. */
 	EXPECT_SYS(unlink(path));
 	EXPECT_EQ(JSON(&r, "processes"), 3);
+	EXPECT_GE(JSON(&r, "missed"), orphan);
 	clean(&r);
 }
 
@@ -659,6 +688,7 @@ static const struct ktap_test tests[] = {
 	{ "vfork", vforks, 0, 0 },
 	{ "threads", threads, 0, 0 },
 	{ "daemon", daemons, 0, 0 },
+	{ "orphan", daemons, 1, 0 },
 	{ "storm", storm, 0, 0 },
 	{ "churn", churn, 0, 0 },
 	{ "churn-write", churn, 1, 0 },

@@ -85,6 +85,8 @@ static int attach(struct herd *h, struct process *p)
 	struct view *v;
 	int err;
 
+	if (p->pidfd < 0)
+		return -ESRCH;
 	if (!room_for((void **)&h->views, h->n_views, &h->views_room, sizeof(*h->views)))
 		return -ENOMEM;
 	err = view_open(h->policy, p->pid, p->pidfd, &v);
@@ -108,7 +110,8 @@ static void forget(struct herd *h, struct process *p)
 	if (!p->covered && !p->waiting)
 		h->tally->missed++;
 	leave_view(h, p);
-	close(p->pidfd);
+	if (p->pidfd >= 0)
+		close(p->pidfd);
 	*p = h->list[--h->n];
 }
 
@@ -123,12 +126,11 @@ int herd_add(struct herd *h, pid_t pid, pid_t parent, bool waiting)
 	h->tally->processes++;
 	p = &h->list[h->n];
 	*p = (struct process){ .pid = pid, .waiting = waiting };
-	p->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	if (p->pidfd < 0) {
-		h->tally->missed++;
-		return -errno;
-	}
 	h->n++;
+	p->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	/* It has ended.  Its children have not, and are known by it in events to come. */
+	if (p->pidfd < 0)
+		return -errno;
 	if (waiting)
 		return 0;
 	from = find(h, parent);
@@ -225,7 +227,7 @@ static bool has_ended(const struct process *p)
 {
 	struct pollfd pfd = { .fd = p->pidfd, .events = POLLIN };
 
-	return poll(&pfd, 1, 0) > 0;
+	return p->pidfd < 0 || poll(&pfd, 1, 0) > 0;
 }
 
 void herd_look(struct herd *h)
@@ -262,7 +264,8 @@ void herd_end(struct herd *h)
 	while (h->n_views)
 		remove_view(h, h->views[0]);
 	while (h->n) {
-		close(h->list[--h->n].pidfd);
+		if (h->list[--h->n].pidfd >= 0)
+			close(h->list[h->n].pidfd);
 		h->tally->missed += !h->list[h->n].covered && !h->list[h->n].waiting;
 	}
 	free(h->list);
