@@ -253,6 +253,21 @@ static int do_range(char **argv)
 	return 0;
 }
 
+/* A child whose memory changes, beside a parent that has much which does not. */
+static int do_crowd(char **argv)
+{
+	size_t len = 256ul << 20;
+	pid_t pid = fork();
+	u8 *p;
+
+	if (!pid)
+		return do_churn(argv);
+	p = map_at(0, len);
+	madvise(p, len, MADV_NOHUGEPAGE);
+	memset(p, 1, len);
+	return wait_child(pid);
+}
+
 static int do_storm(char **argv)
 {
 	int i, n = atoi(argv[0]);
@@ -283,6 +298,7 @@ static const struct {
 	{ "churn", do_churn },
 	{ "sparse", do_sparse },
 	{ "range", do_range },
+	{ "crowd", do_crowd },
 	{ "storm", do_storm },
 };
 
@@ -524,6 +540,16 @@ static void storm(int arg)
 	clean(&r);
 }
 
+/* Each address space has its turn, however much another one has to be touched. */
+static void turns(int arg)
+{
+	(void)arg;
+	RUN(&r, "-- " SELF " --do crowd 2500", 0);
+	EXPECT_EQ(JSON(&r, "spaces"), 2);
+	EXPECT_GE(JSON(&r, "again"), 128);
+	clean(&r);
+}
+
 static const char *const ways[] = {
 	"",
 	"--touch write",
@@ -660,6 +686,7 @@ static const struct ktap_test tests[] = {
 	{ "threads", threads, 0, 0 },
 	{ "daemon", daemons, 0, 0 },
 	{ "storm", storm, 0, 0 },
+	{ "turns", turns, 0, 0 },
 	{ "churn", churn, 0, 0 },
 	{ "churn-write", churn, 1, 0 },
 	{ "churn-both", churn, 2, 0 },
