@@ -10,7 +10,7 @@ ACCEL ?= auto
 export KERNEL QEMU_VERSION ACCEL DMIRAGE_CACHE QEMU_SRC KERNEL_IMAGE KERNEL_HEADERS ONLY JOBS V \
 	DEBUG IOMMU DEVICE QEMU_ARGS APPEND TEST_LIMIT GUEST_LIMIT FUZZ_TIME \
 	STORES SOAK_MODE SOAK_LIMIT FAULT_MODE SEED CORE MATRIX MATRIX_LIMIT RUNS MUTANTS_LIMIT \
-	CMD PKG OPTIONS FILES MEM SMP OBSERVE_LIMIT
+	CMD PKG OPTIONS FILES MEM SMP OBSERVE_LIMIT OBSERVED SETS
 
 VM := tests/vm
 MAKEFLAGS += --no-print-directory
@@ -26,8 +26,10 @@ else
 KERNELS := 6.12 6.1
 check-all: KERNELS := 6.12 6.1 5.10
 endif
-# Of the matrix and the mutants make check has a part, make check-all has all.
+# Of the matrix and the mutants make check has a part, and nothing of the programs that are
+# observed; make check-all has all.
 check: export CORE := $(or $(CORE),1)
+check-all: export OBSERVED := 1
 # The versions of QEMU that are built: the one asked for; for make check-all, all.
 ifneq ($(QEMU_SRC),)
 QEMUS := own
@@ -40,14 +42,15 @@ endif
 .NOTPARALLEL:
 .PHONY: help demo check check-all shell lint packages packages-lint packages-fuzz qemu kernel \
 	libpci busybox driver mutants-module userspace initramfs unit fuzz device bench soak matrix \
-	mutants observe guest-tests update clean distclean
+	mutants observe observed guest-tests update clean distclean
 
 help:
 	@echo 'dmirage'
 	@echo
 	@echo '  make demo         boot a guest and catch stale DMA to migrated pages'
 	@echo '  make check        the test suite: unit, fuzz, device, and guest tests on 6.12 and 6.1'
-	@echo '  make check-all    the same, on 5.10 as well, and all of it in QEMU 7.2 and in 10.0'
+	@echo '  make check-all    the same, on 5.10 as well, and all of it in QEMU 7.2 and in 10.0; and'
+	@echo '                    make observed'
 	@echo '  make check DEBUG=1   with a kernel built with KASAN, lockdep and kmemleak'
 	@echo '  make shell        a guest with the device and the driver, to play with'
 	@echo '  make lint         checkpatch, sparse, clang-format, shellcheck, pyflakes, codespell, mandoc'
@@ -64,6 +67,8 @@ help:
 	@echo '                    a table, and pages in build/results; on 6.12 and 6.1'
 	@echo '  make observe CMD=…   run a program under dmirage observe in a guest; PKG=name takes it from'
 	@echo '                    a package, OPTIONS=… are for dmirage observe, FILES=… go to the guest, too'
+	@echo '  make observed     sets of programs (tests/observed), each alone and under dmirage observe: a'
+	@echo '                    table; on 6.12 and 6.1.  SETS=name only that one'
 	@echo '  make qemu kernel driver mutants-module userspace initramfs   single stages'
 	@echo '  make update       forget which package versions are in use, take the newest'
 	@echo '  make clean        remove build/;  make distclean  also the cache'
@@ -84,7 +89,7 @@ help:
 	@echo '  RUNS=n            make mutants: how often each runs (10)'
 	@echo '  MUTANTS_LIMIT=s   make mutants: time limit of each guest (900)'
 	@echo '  MATRIX=1          make shell: with the disk, swap and second device of the matrix'
-	@echo '  MEM=size SMP=n    make observe: the guest (8G, 2);  OBSERVE_LIMIT=s: its time limit (600)'
+	@echo '  MEM=size SMP=n    make observe, observed: the guest (8G, 2);  OBSERVE_LIMIT=s: its time limit (600)'
 	@echo '  FUZZ_TIME=s       how long make fuzz takes for each target (300)'
 	@echo '  DMIRAGE_CACHE=folder downloads and builds (~/.cache/dmirage)'
 	@echo '  JOBS=n  V=1       parallel jobs; show what the stages do'
@@ -122,6 +127,8 @@ guest-tests: packages qemu initramfs
 	@$(VM)/guest-tests
 observe: packages qemu initramfs
 	@$(VM)/observe
+observed: packages qemu libpci busybox userspace
+	@$(VM)/observed '$(SETS)' $(KERNELS)
 soak: packages qemu libpci busybox userspace
 	@$(VM)/soak $(KERNELS)
 matrix: packages qemu libpci busybox userspace

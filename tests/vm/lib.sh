@@ -375,6 +375,11 @@ mutants_tag() {
 	echo "mutants-$(kernel_tag)-qemu-$(qemu_tag)"
 }
 
+# observed_tag SET: the name by which the programs of that set go on this kernel.
+observed_tag() {
+	echo "observed-$1-$(kernel_tag)"
+}
+
 # Sets RELEASE, IMAGE and HEADERS from what the kernel stage left.
 load_kernel() {
 	local file
