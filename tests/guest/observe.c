@@ -225,11 +225,11 @@ static int do_orphan(char **argv)
 }
 
 /* Writes, discards and writes again; ends with 1 if it reads anything else. */
-static int do_churn(char **argv)
+static int churn_at(u64 addr, char **argv)
 {
 	u64 end = now_ms() + ms_of(argv);
 	size_t len = 1 << 20, i;
-	u8 *p = map_at(0, len);
+	u8 *p = map_at(addr, len);
 	u8 value = 1;
 
 	for (; now_ms() < end; value++) {
@@ -244,6 +244,11 @@ static int do_churn(char **argv)
 			return 1;
 	}
 	return 0;
+}
+
+static int do_churn(char **argv)
+{
+	return churn_at(0, argv);
 }
 
 /* Of 1 GiB it touches 16 pages; ends with 1 if it has more in the end. */
@@ -280,6 +285,27 @@ static int do_range(char **argv)
 	return 0;
 }
 
+/* A child whose memory changes, beside a parent that has much of it before. */
+static int do_crowd(char **argv)
+{
+	size_t len = 64ul << 20;
+	int ready[2];
+	pid_t pid;
+	u8 *p;
+
+	if (pipe(ready))
+		return 93;
+	pid = fork();
+	if (!pid)
+		return read(ready[0], &len, 1) == 1 ? churn_at(RANGE_ADDR, argv) : 94;
+	p = map_at(RANGE_ADDR, len);
+	madvise(p, len, MADV_NOHUGEPAGE);
+	memset(p, 1, len);
+	if (write(ready[1], "", 1) != 1)
+		return 95;
+	return wait_child(pid);
+}
+
 static int do_storm(char **argv)
 {
 	int i, n = atoi(argv[0]);
@@ -311,6 +337,7 @@ static const struct {
 	{ "churn", do_churn },
 	{ "sparse", do_sparse },
 	{ "range", do_range },
+	{ "crowd", do_crowd },
 	{ "storm", do_storm },
 };
 
@@ -553,6 +580,16 @@ static void storm(int arg)
 	clean(&r);
 }
 
+/* Each address space has its turn, also if one could take all there is to give. */
+static void turns(int arg)
+{
+	(void)arg;
+	RUN(&r, "--range 0x600000000000+64M --rate 2000 -- " SELF " --do crowd 4000", 0);
+	EXPECT_EQ(JSON(&r, "spaces"), 2);
+	EXPECT_GE(JSON(&r, "again"), 256);
+	clean(&r);
+}
+
 static const char *const ways[] = {
 	"",
 	"--touch write",
@@ -690,6 +727,7 @@ static const struct ktap_test tests[] = {
 	{ "daemon", daemons, 0, 0 },
 	{ "orphan", daemons, 1, 0 },
 	{ "storm", storm, 0, 0 },
+	{ "turns", turns, 0, 0 },
 	{ "churn", churn, 0, 0 },
 	{ "churn-write", churn, 1, 0 },
 	{ "churn-both", churn, 2, 0 },

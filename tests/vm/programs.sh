@@ -55,12 +55,13 @@ depends_of() {
 		sed -n 's/^ *|\{0,1\}\(Pre\)\{0,1\}Depends: \([^<>]*\)$/\2/p'
 }
 
-# programs_lack PROGRAM…: is one of them not there, or a library of one?
+# programs_lack PROGRAM…: is one of them not there, or a library of one? It may be a link
+# into another package.
 programs_lack() {
 	local program file
 	for program; do
 		file=$(program_file "$program")
-		[[ $file ]] || die "the package ${PACKAGES##*/} has no program '$program'."
+		[[ $file ]] || return 0
 		! libraries_of "$file" | grep -q 'not found' || return 0
 	done
 	return 1
@@ -97,6 +98,9 @@ take_package() {
 		done
 		programs_lack "$@" || break
 		level=("${next[@]}")
+	done
+	for name; do
+		[[ $(program_file "$name") ]] || die "the package $package has no program '$name'."
 	done
 	rm -rf "$PACKAGES/deb"
 	version=$(versions "$package" | head -n 1)

@@ -256,6 +256,7 @@ static void program_wait(struct program *p)
 /**
  * struct watchman - all there is
  * @tokens: pages that may be touched now
+ * @turn:   the view that comes first when there are any
  * @stop:   a signal said so
  */
 struct watchman {
@@ -265,6 +266,7 @@ struct watchman {
 	struct program program;
 	int signals;
 	double tokens;
+	size_t turn;
 	__u64 began, last;
 	bool stop;
 };
@@ -326,22 +328,25 @@ static void earn(struct watchman *w)
 	w->last = now;
 }
 
-/* A block of each view; false if nothing was to be done. */
-static bool touch_all(struct watchman *w)
+/*
+ * A block of each view, as long as there are tokens.  A block may take more than come in a
+ * tick: who is behind the one that took the last ones is the first to get new ones.
+ */
+static void touch_all(struct watchman *w)
 {
 	struct herd *h = &w->herd;
-	bool some = false;
+	size_t i, at, first = w->turn;
 	unsigned int n;
-	size_t i;
 
 	earn(w);
 	for (i = 0; i < h->n_views; i++) {
-		n = touch(h->views[i], &w->args->policy, w->tokens > 0);
+		at = (first + i) % h->n_views;
+		n = touch(h->views[at], &w->args->policy, w->tokens > 0);
+		if (n)
+			w->turn = at + 1;
 		w->tokens -= n;
-		some |= n;
-		view_violations(h->views[i], &w->tally);
+		view_violations(h->views[at], &w->tally);
 	}
-	return some;
 }
 
 static void observe(struct watchman *w)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * dmirage-bench: the benchmark's part in the guest.  With one processor it
- * measures what nobody else is to be at; with two, what runs at the same time.
+ * measures what nobody else is to be at; with two, what runs at the same time; and where
+ * there is a Redis, what it costs that to be observed.
  */
 #include <unistd.h>
 
@@ -28,8 +29,14 @@ static const struct ktap_test beside[] = {
 	{ "migration", bench_migration, 0, LIMIT_S },
 };
 
+static const struct ktap_test programs[] = {
+	{ "observe-redis", bench_redis, 0, 5 * LIMIT_S },
+};
+
 int main(int argc, char **argv)
 {
+	if (!access(REDIS_LOAD, X_OK))
+		return ktap_main(argc, argv, programs, ARRAY_SIZE(programs), NULL);
 	if (sysconf(_SC_NPROCESSORS_ONLN) == 1)
 		return ktap_main(argc, argv, alone, ARRAY_SIZE(alone),
 				 reserve_huge_pages);

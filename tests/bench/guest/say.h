@@ -59,5 +59,9 @@ void bench_watch_migration(int kind);
 void bench_watch_store(int arg);
 void bench_watch_many(int arg);
 void bench_watch_idle(int arg);
+void bench_redis(int arg);
+
+/* The script that bench_redis() runs; not in every guest. */
+#define REDIS_LOAD "/usr/bin/redis-load"
 
 #endif /* DMIRAGE_BENCH_SAY_H */
