@@ -622,7 +622,7 @@ static void sparse(int arg)
 static void range(int arg)
 {
 	(void)arg;
-	RUN(&r, "--range 0x600000010000+64K -- " SELF " --do range 800", 0);
+	RUN(&r, "--range 0x600000010000+64K -- " SELF " --do range 2500", 0);
 	EXPECT_EQ(JSON(&r, "translations"), 16);
 	EXPECT_GE(JSON(&r, "pages"), 32);
 	clean(&r);
