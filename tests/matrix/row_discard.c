@@ -157,15 +157,25 @@ static void act_reclaim(struct cell *c)
 struct user {
 	pthread_t thread;
 	struct cell *cell;
+	u8 *scratch;
 	atomic_bool end;
 };
 
+/* More pages than are flushed one by one from a processor's TLB (33). */
+#define SCRATCH_LEN (64 * PROBE_4K)
+
+/*
+ * What a processor has in its TLB it uses without setting the accessed bit again, so all of
+ * its TLB is flushed each time.
+ */
 static void *use(void *arg)
 {
 	struct user *u = arg;
 	size_t at;
 
 	while (!u->end) {
+		memset(u->scratch, 1, SCRATCH_LEN);
+		madvise(u->scratch, SCRATCH_LEN, MADV_DONTNEED);
 		for (at = 0; at < u->cell->area.len; at += PROBE_4K)
 			cpu_read(u->cell->area.addr + at);
 	}
@@ -178,11 +188,15 @@ static void act_reclaim_used(struct cell *c)
 	struct user u = { .cell = c };
 	unsigned int i;
 
+	u.scratch = mmap(NULL, SCRATCH_LEN, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			 -1, 0);
+	ASSERT(u.scratch != MAP_FAILED);
 	ASSERT_EQ(pthread_create(&u.thread, NULL, use, &u), 0);
 	for (i = 0; i < RECLAIMS; i++)
 		reclaimed(c);
 	u.end = true;
 	pthread_join(u.thread, NULL);
+	ASSERT_SYS(munmap(u.scratch, SCRATCH_LEN));
 	for (i = 0; i < PLACES; i++)
 		EXPECT_EQ(cpu_read(c->place[i].p), c->place[i].value);
 	cell_all(c, is_pinned(c) ? put_aside(c) : PLACE_KEPT);
