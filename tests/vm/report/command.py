@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What the commands of the reports, matrix-report and mutants-report, have in common."""
+"""What the commands of the reports have in common: matrix-, mutants- and observed-report."""
 
 import argparse
 import datetime
