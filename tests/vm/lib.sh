@@ -323,6 +323,13 @@ qemu_tag() {
 [[ ${ONLY:-} != *[[:space:]]* ]] ||
 	die "ONLY='$ONLY' has blanks in it, and is one part of a name."
 
+# Sets COLOUR to what a report wants to be told if its output is for a terminal.
+report_colour() {
+	COLOUR=()
+	# shellcheck disable=SC2034 # for the scripts that read this file
+	[[ ! -t 1 || ${NO_COLOR:-} ]] || COLOUR=(--colour)
+}
+
 # Refuses a version that is not one of these, before anything is done for it.
 check_qemu_version() {
 	local version
