@@ -35,6 +35,15 @@ void place_add_all(struct place *at, u8 *addr, size_t len)
 		place_add(at, addr + i);
 }
 
+void place_share(struct place *at, unsigned int gib, const unsigned int *pages, unsigned int n)
+{
+	unsigned int i;
+
+	at->shared = shared_pmd_get(gib, pages, n);
+	for (i = 0; i < n; i++)
+		place_add(at, at->shared.addr + pages[i] * PROBE_2M);
+}
+
 /* ---- Opening and ending ---------------------------------------------------- */
 
 static struct dmirage *begin(const struct play *p, struct place *at, bool watched)

@@ -84,4 +84,10 @@ void plays_prepare(void);
 void place_add(struct place *at, u8 *addr);
 void place_add_all(struct place *at, u8 *addr, size_t len);
 
+/*
+ * Page tables that two processes share, of so many GiB, in place of memory of its own;
+ * @pages of them are used, and each is one of the place's.
+ */
+void place_share(struct place *at, unsigned int gib, const unsigned int *pages, unsigned int n);
+
 #endif /* DMIRAGE_TEST_PLAY_H */

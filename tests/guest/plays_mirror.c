@@ -41,22 +41,14 @@ static const unsigned int border_pages[] = { 511, 512, 513, 514 };
 
 static void make_shared(struct place *at)
 {
-	unsigned int i;
-
-	at->shared = shared_pmd_get(1, low_pages, ARRAY_SIZE(low_pages));
-	for (i = 0; i < ARRAY_SIZE(low_pages); i++)
-		place_add(at, at->shared.addr + low_pages[i] * PROBE_2M);
+	place_share(at, 1, low_pages, ARRAY_SIZE(low_pages));
 	at->stale = at->shared.addr + PROBE_2M;
 	at->len = GIB - PROBE_2M;
 }
 
 static void make_shared_two(struct place *at)
 {
-	unsigned int i;
-
-	at->shared = shared_pmd_get(2, border_pages, ARRAY_SIZE(border_pages));
-	for (i = 0; i < ARRAY_SIZE(border_pages); i++)
-		place_add(at, at->shared.addr + border_pages[i] * PROBE_2M);
+	place_share(at, 2, border_pages, ARRAY_SIZE(border_pages));
 	at->stale = at->shared.addr + GIB + PROBE_2M;
 	at->len = GIB - PROBE_2M;
 }

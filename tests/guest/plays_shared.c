@@ -61,11 +61,7 @@ static const unsigned int pages[] = { 0, 1, 2 };
 
 static void make_shared(struct place *at)
 {
-	unsigned int i;
-
-	at->shared = shared_pmd_get(1, pages, ARRAY_SIZE(pages));
-	for (i = 0; i < ARRAY_SIZE(pages); i++)
-		place_add(at, at->shared.addr + pages[i] * PROBE_2M);
+	place_share(at, 1, pages, ARRAY_SIZE(pages));
 	at->stale = at->shared.addr + PROBE_2M;
 	at->len = PROBE_2M;
 }
