@@ -220,7 +220,7 @@ const struct row rows_mapping[] = {
 		.name = "munmap-tables",
 		.what = "munmap() of so much else that page tables are freed on the way",
 		.columns = OF(4K),
-		.else_why = "it is about other pages than these, whatever they are",
+		.else_why = OTHER_PAGES,
 		.flushes = FLUSHES_ANY,
 		.act = act_munmap_tables,
 	},

@@ -8,6 +8,9 @@
 
 #include "cell.h"
 
+/* For rows that do something to other memory of the process, while a device holds this. */
+#define OTHER_PAGES "it is about other pages than these, whatever they are"
+
 extern const struct row rows_mapping[]; /* mmap and its kin */
 extern const struct row rows_discard[]; /* thrown away, or put aside */
 extern const struct row rows_huge[]; /* made large and small */
