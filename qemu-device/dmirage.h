@@ -98,6 +98,7 @@ typedef struct DmirageChunk {
  * @queued: it is in the fault queue (else it waits for room there)
  * @wanted: the context waits for it; else the operation that did has ended
  * @tag: of this fault; never used again by the context
+ * @present: there was a translation, but not for a write
  * @va: where the fault is; another in the same page is the same fault
  */
 typedef struct DmirageFault {
@@ -105,6 +106,7 @@ typedef struct DmirageFault {
     bool queued;
     bool wanted;
     bool write;
+    bool present;
     uint32_t tag;
     uint64_t va;
     uint64_t len;
@@ -415,7 +417,7 @@ int64_t dmirage_hold_expire(DmirageState *s, bool *released);
 /* faultq.c, @lock held */
 bool dmirage_fault_waiting(const DmirageContext *c);
 void dmirage_fault_raise(DmirageState *s, DmirageContext *c, bool write,
-                         uint64_t va, uint64_t len);
+                         bool present, uint64_t va, uint64_t len);
 void dmirage_fault_forget(DmirageContext *c, bool close);
 void dmirage_fault_flush(DmirageState *s);
 void dmirage_fault_response(DmirageState *s, uint64_t value);
@@ -423,7 +425,8 @@ void dmirage_fault_response(DmirageState *s, uint64_t value);
 /* translate.c, @lock held */
 typedef enum DmirageTranslated {
     DMIRAGE_TRANSLATED,
-    DMIRAGE_NOT_THERE,      /* the table has nothing that permits it */
+    DMIRAGE_NOT_THERE,      /* the table has nothing */
+    DMIRAGE_READ_ONLY,      /* it has, but this is a write */
     DMIRAGE_HOLD_HERE,      /* @hold: the WALK hold point is armed */
     DMIRAGE_BAD_TABLE,      /* *@level: where */
 } DmirageTranslated;

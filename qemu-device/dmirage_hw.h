@@ -80,7 +80,7 @@
 #define DMIRAGE_REG_ENGINES         0x040   /* RO 32: threads; 0: none */
 
 #define DMIRAGE_ID                  0x52494d44      /* "DMIR" */
-#define DMIRAGE_VERSION             0x00020001      /* 2.1 */
+#define DMIRAGE_VERSION             0x00020002      /* 2.2 */
 #define DMIRAGE_RESET_KEY           0x52455345      /* "ESER" */
 
 #define DMIRAGE_CAP_PAGE_4K         (1ull << 0)
@@ -495,6 +495,8 @@ struct dmirage_cqe {
 /* ---- Fault queue ------------------------------------------------------ */
 
 #define DMIRAGE_FAULT_WRITE         (1u << 0)
+#define DMIRAGE_FAULT_PRESENT       (1u << 1)       /* there is a translation,
+                                                     * which forbids to write */
 
 /*
  * A context has this many faults open at most, each for another page or, for

@@ -162,7 +162,7 @@ static void not_translated(DmirageState *s, DmirageContext *c, unsigned side,
             dmirage_op_end(s, c, DMIRAGE_ST_FAULT_LIMIT, 0, va);
             break;
         }
-        dmirage_fault_raise(s, c, side == SIDE_DST, va,
+        dmirage_fault_raise(s, c, side == SIDE_DST, t == DMIRAGE_READ_ONLY, va,
                             c->op.len - c->op.done);
         break;
     }

@@ -22,7 +22,8 @@ static void send_fault(DmirageState *s, DmirageContext *c, DmirageFault *f)
 {
     struct dmirage_fqe e = {
         .asid = cpu_to_le16(c->asid),
-        .flags = cpu_to_le16(f->write ? DMIRAGE_FAULT_WRITE : 0),
+        .flags = cpu_to_le16((f->write ? DMIRAGE_FAULT_WRITE : 0) |
+                             (f->present ? DMIRAGE_FAULT_PRESENT : 0)),
         .tag = cpu_to_le32(f->tag),
         .addr = cpu_to_le64(f->va),
         .len = cpu_to_le64(f->len),
@@ -75,7 +76,7 @@ static DmirageFault *find_open(DmirageContext *c, bool write, uint64_t va)
 }
 
 void dmirage_fault_raise(DmirageState *s, DmirageContext *c, bool write,
-                         uint64_t va, uint64_t len)
+                         bool present, uint64_t va, uint64_t len)
 {
     DmirageFault *f = find_open(c, write, va);
 
@@ -94,6 +95,7 @@ void dmirage_fault_raise(DmirageState *s, DmirageContext *c, bool write,
         .open = true,
         .wanted = true,
         .write = write,
+        .present = present,
         .tag = ++c->fault_tag,
         .va = va,
         .len = len,

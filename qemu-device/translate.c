@@ -159,9 +159,11 @@ DmirageTranslated dmirage_translate(DmirageState *s, DmirageContext *c,
     c->count[DMIRAGE_CNT_IOTLB_MISSES]++;
     r = walk(s, c, write, va, &w);
     trace_dmirage_walk(c->asid, va, r, w.level, w.entry);
-    if (r == DMIRAGE_WALK_ABSENT ||
-        (r == DMIRAGE_WALK_OK && write && !w.write)) {
+    if (r == DMIRAGE_WALK_ABSENT) {
         return DMIRAGE_NOT_THERE;
+    }
+    if (r == DMIRAGE_WALK_OK && write && !w.write) {
+        return DMIRAGE_READ_ONLY;
     }
     if (r != DMIRAGE_WALK_OK) {
         *level = w.level;

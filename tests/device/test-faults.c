@@ -7,12 +7,13 @@
 #define VA	0x00fa0017000000ull
 
 /* Takes a fault and looks at all of it. */
-static struct dmirage_fqe expect_fault(struct context *c, bool write, uint64_t addr, uint64_t len)
+static struct dmirage_fqe expect_fault(struct context *c, unsigned int flags, uint64_t addr,
+				       uint64_t len)
 {
 	struct dmirage_fqe e = fault_take(c->d);
 
 	g_assert_cmpuint(e.asid, ==, c->asid);
-	g_assert_cmphex(e.flags, ==, write ? DMIRAGE_FAULT_WRITE : 0);
+	g_assert_cmphex(e.flags, ==, flags);
 	g_assert_cmphex(e.addr, ==, addr);
 	g_assert_cmphex(e.len, ==, len);
 	g_assert_cmphex(e.reserved, ==, 0);
@@ -30,11 +31,11 @@ static void test_entries(void)
 
 	/* A copy of 3 pages: both sides ask at once, and then for each page. */
 	submit(&c, op_copy(dst + 0x10, VA + 0x20, 2 * PAGE_4K));
-	e = expect_fault(&c, true, dst + 0x10, 2 * PAGE_4K);
+	e = expect_fault(&c, DMIRAGE_FAULT_WRITE, dst + 0x10, 2 * PAGE_4K);
 	map_new(&c, dst, PAGE_2M, ORDER_2M);
 	for (unsigned int i = 0; i < 3; i++) {
 		uint64_t done = i ? i * PAGE_4K - 0x20 : 0;
-		struct dmirage_fqe src = expect_fault(&c, false, VA + 0x20 + done,
+		struct dmirage_fqe src = expect_fault(&c, 0, VA + 0x20 + done,
 						      2 * PAGE_4K - done);
 
 		if (i == 0)
@@ -48,14 +49,14 @@ static void test_entries(void)
 	mirror_map(&c, VA, ram_alloc(d, PAGE_4K), ORDER_4K, 0);
 	inv_asid(d, 17);
 	submit(&c, op_write(VA + 8, 8, 1));
-	e = expect_fault(&c, true, VA + 8, 8);
+	e = expect_fault(&c, DMIRAGE_FAULT_WRITE | DMIRAGE_FAULT_PRESENT, VA + 8, 8);
 	fault_answer(d, &e, 13);
 	expect_cqe(&c, DMIRAGE_ST_FAULT, 13, VA + 8, 0);
 	run_ok(&c, op_read(VA + 8, 8));
 
 	/* Each byte of a value that is not aligned. */
 	submit(&c, op_read(VA + 3 * PAGE_4K - 3, 8));
-	e = expect_fault(&c, false, VA + 3 * PAGE_4K, 5);
+	e = expect_fault(&c, 0, VA + 3 * PAGE_4K, 5);
 	fault_answer(d, &e, DMIRAGE_RESP_ERRNO_MAX);
 	expect_cqe(&c, DMIRAGE_ST_FAULT, DMIRAGE_RESP_ERRNO_MAX, VA + 3 * PAGE_4K, 3);
 
@@ -92,12 +93,12 @@ static void test_no_command_needed(void)
 	struct dmirage_fqe e;
 
 	submit(&c, op_read(VA, 8));
-	e = expect_fault(&c, false, VA, 8);
+	e = expect_fault(&c, 0, VA, 8);
 	mirror_map(&c, VA, pa, ORDER_4K, 0);
 	fault_answer(d, &e, DMIRAGE_RESP_RETRY);
 	expect_cqe(&c, DMIRAGE_ST_OK, 0, 0, 0);
 	submit(&c, op_write(VA, 8, 77));
-	e = expect_fault(&c, true, VA, 8);
+	e = expect_fault(&c, DMIRAGE_FAULT_WRITE | DMIRAGE_FAULT_PRESENT, VA, 8);
 	mirror_map(&c, VA, pa, ORDER_4K, DMIRAGE_PTE_WRITE);
 	fault_answer(d, &e, DMIRAGE_RESP_RETRY);
 	expect_cqe(&c, DMIRAGE_ST_OK, 0, 0, 8);
@@ -116,7 +117,7 @@ static void test_other_answers(void)
 	struct dmirage_fqe e, wrong;
 
 	submit(&c, op_read(VA, 8));
-	e = expect_fault(&c, false, VA, 8);
+	e = expect_fault(&c, 0, VA, 8);
 	wrong = e;
 	wrong.tag++;
 	fault_answer(d, &wrong, 5);
@@ -148,7 +149,7 @@ static void test_other_answers(void)
 	fault_answer(d, &e, 6);
 	submit(&c, op_read(VA, 8));
 	wrong = e;
-	e = expect_fault(&c, false, VA, 8);
+	e = expect_fault(&c, 0, VA, 8);
 	g_assert_cmphex(e.tag, !=, wrong.tag);
 	fault_answer(d, &wrong, 6);
 	expect_never(cqe_ready(&c));
@@ -168,7 +169,7 @@ static void test_late_answer(void)
 
 	for (unsigned int i = 0; i < 2; i++) {
 		submit(&c, op_read(VA, 8));
-		late = expect_fault(&c, false, VA, 8);
+		late = expect_fault(&c, 0, VA, 8);
 		context_disable(&c);
 		g_assert_cmphex(ctx_status(&c), ==, 0);
 		if (i)
@@ -176,7 +177,7 @@ static void test_late_answer(void)
 		context_enable(&c);
 		/* The new life asks for itself, though it is the same page. */
 		submit(&c, op_read(VA, 8));
-		e = expect_fault(&c, false, VA, 8);
+		e = expect_fault(&c, 0, VA, 8);
 		g_assert_cmphex(e.tag, !=, late.tag);
 		fault_answer(d, &late, 5);
 		expect_never(cqe_ready(&c));
@@ -197,7 +198,7 @@ static void test_limit(void)
 	for (unsigned int round = 0; round < 2; round++) {
 		submit(&c, op_fill(VA - 16, 32, 0));
 		if (!round) {
-			struct dmirage_fqe e = expect_fault(&c, true, VA - 16, 32);
+			struct dmirage_fqe e = expect_fault(&c, DMIRAGE_FAULT_WRITE, VA - 16, 32);
 
 			map_new(&c, VA - PAGE_4K, PAGE_4K, ORDER_4K);
 			fault_answer(d, &e, DMIRAGE_RESP_RETRY);
@@ -208,7 +209,7 @@ static void test_limit(void)
 			wait_for(fault_ready(d) || cqe_ready(&c));
 			if (cqe_ready(&c))
 				break;
-			e = expect_fault(&c, true, VA, 16);
+			e = expect_fault(&c, DMIRAGE_FAULT_WRITE, VA, 16);
 			fault_answer(d, &e, DMIRAGE_RESP_RETRY);
 		}
 		/* Those before it got further do not count. */
@@ -218,7 +219,7 @@ static void test_limit(void)
 	/* More of them than that are well, as long as each is of use. */
 	submit(&c, op_fill(VA, 300 * PAGE_4K, 0));
 	for (unsigned int i = 0; i < 300; i++) {
-		struct dmirage_fqe e = expect_fault(&c, true, VA + i * PAGE_4K,
+		struct dmirage_fqe e = expect_fault(&c, DMIRAGE_FAULT_WRITE, VA + i * PAGE_4K,
 						    (300 - i) * PAGE_4K);
 
 		map_new(&c, VA + i * PAGE_4K, PAGE_4K, ORDER_4K);
@@ -252,7 +253,7 @@ static void test_limit_reading(void)
 			wait_for(fault_ready(d) || cqe_ready(&c));
 			if (cqe_ready(&c))
 				break;
-			e = expect_fault(&c, false, VA, 8);
+			e = expect_fault(&c, 0, VA, 8);
 			fault_answer(d, &e, DMIRAGE_RESP_RETRY);
 		}
 		g_assert_cmpuint(faults, ==, 256);
@@ -305,7 +306,7 @@ static void test_queue_later(void)
 	submit(&c, op_read(VA, 8));
 	wait_for(ctx_status(&c) == DMIRAGE_CTX_FAULT);
 	d->fq = queue_open(d, DMIRAGE_REG_FQ, 2);
-	e = expect_fault(&c, false, VA, 8);
+	e = expect_fault(&c, 0, VA, 8);
 	fault_answer(d, &e, 1);
 	expect_cqe(&c, DMIRAGE_ST_FAULT, 1, VA, 0);
 
@@ -316,7 +317,7 @@ static void test_queue_later(void)
 	wait_for(r32(d, FQ(DMIRAGE_Q_CONFIG)) == 2);
 	expect_error(d, DMIRAGE_ERR_QUEUE);
 	d->fq = queue_open(d, DMIRAGE_REG_FQ, 2);
-	e = expect_fault(&c, false, VA, 8);
+	e = expect_fault(&c, 0, VA, 8);
 	fault_answer(d, &e, 2);
 	expect_cqe(&c, DMIRAGE_ST_FAULT, 2, VA, 0);
 	device_close(d);
@@ -333,7 +334,7 @@ static void test_others_go_on(void)
 	put_sqe(&c, op_read(VA, 8));
 	put_sqe(&c, op_nop());
 	ring(&c);
-	e = expect_fault(&c, false, VA, 8);
+	e = expect_fault(&c, 0, VA, 8);
 	for (unsigned int i = 0; i < 100; i++)
 		run_ok(&other, op_write(VA, 8, i));
 	/* In its own order. */
@@ -366,8 +367,8 @@ static void test_both_sides(void)
 		ram_set64(d, mirror_entry(&c, VA, 1), 0);
 		ram_set64(d, mirror_entry(&c, dst, 1), 0);
 		submit(&c, op_copy(dst + 8, VA + 16, 100));
-		e[0] = expect_fault(&c, true, dst + 8, 100);
-		e[1] = expect_fault(&c, false, VA + 16, 100);
+		e[0] = expect_fault(&c, DMIRAGE_FAULT_WRITE, dst + 8, 100);
+		e[1] = expect_fault(&c, 0, VA + 16, 100);
 		g_assert_cmphex(e[0].tag, !=, e[1].tag);
 		map_new(&c, VA, PAGE_4K, ORDER_4K);
 		map_new(&c, dst, PAGE_4K, ORDER_4K);
@@ -394,7 +395,7 @@ static void test_coalesced(void)
 	struct dmirage_fqe e;
 
 	submit(&c, op_copy(VA + 0x100, VA + 0xf00, 0x100));
-	e = expect_fault(&c, true, VA + 0x100, 0x100);
+	e = expect_fault(&c, DMIRAGE_FAULT_WRITE, VA + 0x100, 0x100);
 	expect_never(fault_ready(d));
 	g_assert_cmpuint(counter(&c, DMIRAGE_CNT_FAULTS), ==, 1);
 	g_assert_cmpuint(counter(&c, DMIRAGE_CNT_FAULTS_COALESCED), ==, 1);
@@ -404,7 +405,7 @@ static void test_coalesced(void)
 	/* The next page is another one. */
 	submit(&c, op_copy(VA + PAGE_4K, VA + 2 * PAGE_4K, 8));
 	for (unsigned int i = 0; i < 2; i++) {
-		e = expect_fault(&c, !i, VA + (1 + i) * PAGE_4K, 8);
+		e = expect_fault(&c, i ? 0 : DMIRAGE_FAULT_WRITE, VA + (1 + i) * PAGE_4K, 8);
 		if (i)
 			continue;
 		/* It waits for both. */
@@ -423,8 +424,8 @@ static struct dmirage_fqe leave_open(struct context *c, uint64_t dst, uint64_t s
 	struct dmirage_fqe e[2];
 
 	submit(c, op_copy(dst, src, 8));
-	e[0] = expect_fault(c, true, dst, 8);
-	e[1] = expect_fault(c, false, src, 8);
+	e[0] = expect_fault(c, DMIRAGE_FAULT_WRITE, dst, 8);
+	e[1] = expect_fault(c, 0, src, 8);
 	fault_answer(c->d, &e[keep_write], 5);
 	expect_cqe(c, DMIRAGE_ST_FAULT, 5, keep_write ? src : dst, 0);
 	return e[!keep_write];
@@ -450,7 +451,7 @@ static void test_left_open(void)
 	/* One for reading does not answer a write. */
 	left = leave_open(&c, VA + 8 * PAGE_2M, VA + PAGE_2M, false);
 	submit(&c, op_write(VA + PAGE_2M, 8, 1));
-	e = expect_fault(&c, true, VA + PAGE_2M, 8);
+	e = expect_fault(&c, DMIRAGE_FAULT_WRITE, VA + PAGE_2M, 8);
 	/* An error for the one that is not awaited says nothing to it. */
 	fault_answer(d, &left, 7);
 	expect_never(cqe_ready(&c) || !waits(&c));
@@ -462,7 +463,7 @@ static void test_left_open(void)
 	context_disable(&c);
 	context_enable(&c);
 	submit(&c, op_write(VA + 8 * PAGE_2M, 8, 1));
-	e = expect_fault(&c, true, VA + 8 * PAGE_2M, 8);
+	e = expect_fault(&c, DMIRAGE_FAULT_WRITE, VA + 8 * PAGE_2M, 8);
 	fault_answer(d, &left, 9);
 	expect_never(cqe_ready(&c));
 	fault_answer(d, &e, 10);
@@ -482,20 +483,20 @@ static void test_four(void)
 		left[i] = leave_open(&c, VA + i * PAGE_4K, VA + PAGE_2M + i * PAGE_4K, i % 2);
 	/* With the fourth: the source's fault has no place any more. */
 	submit(&c, op_copy(VA + 8 * PAGE_4K, VA + 9 * PAGE_4K, 8));
-	left[3] = expect_fault(&c, true, VA + 8 * PAGE_4K, 8);
+	left[3] = expect_fault(&c, DMIRAGE_FAULT_WRITE, VA + 8 * PAGE_4K, 8);
 	expect_never(fault_ready(d));
 	g_assert_cmpuint(counter(&c, DMIRAGE_CNT_FAULTS), ==, 2 * 3 + 1);
 	map_new(&c, VA + 8 * PAGE_4K, PAGE_4K, ORDER_4K);
 	fault_answer(d, &left[3], DMIRAGE_RESP_RETRY);
-	left[3] = expect_fault(&c, false, VA + 9 * PAGE_4K, 8);
+	left[3] = expect_fault(&c, 0, VA + 9 * PAGE_4K, 8);
 	fault_answer(d, &left[3], 3);
 	expect_cqe(&c, DMIRAGE_ST_FAULT, 3, VA + 9 * PAGE_4K, 0);
 	fault_answer(d, &left[0], DMIRAGE_RESP_RETRY);
 	fault_answer(d, &left[1], DMIRAGE_RESP_RETRY);
 	/* There is room for both sides again. */
 	submit(&c, op_copy(VA + 20 * PAGE_4K, VA + 21 * PAGE_4K, 8));
-	left[3] = expect_fault(&c, true, VA + 20 * PAGE_4K, 8);
-	e = expect_fault(&c, false, VA + 21 * PAGE_4K, 8);
+	left[3] = expect_fault(&c, DMIRAGE_FAULT_WRITE, VA + 20 * PAGE_4K, 8);
+	e = expect_fault(&c, 0, VA + 21 * PAGE_4K, 8);
 	fault_answer(d, &e, 4);
 	expect_cqe(&c, DMIRAGE_ST_FAULT, 4, VA + 21 * PAGE_4K, 0);
 	fault_answer(d, &left[2], DMIRAGE_RESP_RETRY);
@@ -518,8 +519,8 @@ static void test_delayed(void)
 	g_assert_cmpuint(counter(&c, DMIRAGE_CNT_FAULTS), ==, 2);
 	g_assert_cmpuint(counter(&c, DMIRAGE_CNT_FAULTS_DELAYED), ==, 1);
 	g_assert_cmpuint(r32(d, FQ(DMIRAGE_Q_MISSED)), ==, 1);
-	e = expect_fault(&c, true, VA, 8);
-	other = expect_fault(&c, false, VA + PAGE_2M, 8);
+	e = expect_fault(&c, DMIRAGE_FAULT_WRITE, VA, 8);
+	other = expect_fault(&c, 0, VA + PAGE_2M, 8);
 	fault_answer(d, &other, DMIRAGE_RESP_RETRY);
 	fault_answer(d, &e, 1);
 	expect_cqe(&c, DMIRAGE_ST_FAULT, 1, VA, 0);

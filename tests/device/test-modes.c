@@ -134,16 +134,16 @@ static void test_marks(void)
 }
 
 /* Faults, of a kind and with a status; returns what it said. */
-static void expect_fault(struct context *c, struct dmirage_sqe sqe, bool write)
+static void expect_fault(struct context *c, struct dmirage_sqe sqe, unsigned int flags)
 {
 	struct device *d = c->d;
-	uint64_t va = write ? sqe.dst : sqe.src;
+	uint64_t va = flags & DMIRAGE_FAULT_WRITE ? sqe.dst : sqe.src;
 	struct dmirage_fqe e;
 
 	submit(c, sqe);
 	e = fault_take(d);
 	g_assert_cmphex(e.addr, ==, va);
-	g_assert_cmphex(e.flags, ==, write ? DMIRAGE_FAULT_WRITE : 0);
+	g_assert_cmphex(e.flags, ==, flags);
 	fault_answer(d, &e, 14);
 	expect_cqe(c, DMIRAGE_ST_FAULT, 14, va, 0);
 }
@@ -166,14 +166,15 @@ static void test_rights(void)
 
 				clear_marks(&c, va, leaf);
 				ram_set64(d, entry, good & ~X86_USER);
-				expect_fault(&c, op_read(va, 8), false);
+				expect_fault(&c, op_read(va, 8), 0);
 				expect_marks(&c, va, leaf, level + 1, false);
 				clear_marks(&c, va, leaf);
-				expect_fault(&c, op_write(va, 8, 1), true);
+				expect_fault(&c, op_write(va, 8, 1), DMIRAGE_FAULT_WRITE);
 				expect_marks(&c, va, leaf, level + 1, false);
 				clear_marks(&c, va, leaf);
 				ram_set64(d, entry, good & ~X86_WRITE);
-				expect_fault(&c, op_write(va, 8, 1), true);
+				expect_fault(&c, op_write(va, 8, 1),
+					     DMIRAGE_FAULT_WRITE | DMIRAGE_FAULT_PRESENT);
 				expect_marks(&c, va, leaf, level + 1, false);
 				/* But it may be read. */
 				run_ok(&c, op_read(va, 8));
@@ -181,7 +182,7 @@ static void test_rights(void)
 				g_assert_cmphex(dump_find(d, c.asid, va)->flags, ==, 0);
 				clear_marks(&c, va, leaf);
 				ram_set64(d, entry, good & ~X86_PRESENT);
-				expect_fault(&c, op_read(va, 8), false);
+				expect_fault(&c, op_read(va, 8), 0);
 				expect_marks(&c, va, leaf, level + 1, false);
 				ram_set64(d, entry, good);
 				clear_marks(&c, va, leaf);
@@ -232,8 +233,8 @@ static void test_reach(void)
 		cpu_map(&c, half - PAGE_4K, 0x140000000, ORDER_4K, X86_RW);
 		cpu_map(&c, half, 0x140001000, ORDER_4K, X86_RW);
 		run_ok(&c, op_write(half - 8, 8, 1));
-		expect_fault(&c, op_read(half, 8), false);
-		expect_fault(&c, op_write(2 * half - 8, 8, 1), true);
+		expect_fault(&c, op_read(half, 8), 0);
+		expect_fault(&c, op_write(2 * half - 8, 8, 1), DMIRAGE_FAULT_WRITE);
 	}
 	device_close(d);
 }
@@ -346,7 +347,7 @@ static void test_invalidation(void)
 	wait_done(d);
 	g_assert_cmpuint(ram64(d, fresh), ==, 4);
 	g_assert_cmpuint(cqe_take(&c).status, ==, DMIRAGE_ST_OK);
-	expect_fault(&c, op_read(VA, 8), false);
+	expect_fault(&c, op_read(VA, 8), 0);
 	device_close(d);
 }
 

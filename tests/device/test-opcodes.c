@@ -143,7 +143,7 @@ static void test_atomics_need_write(void)
 
 		submit(&c, i ? op_cas(VA, 8, 1, 2) : op_add(VA, 8, 0));
 		e = fault_take(d);
-		g_assert_cmphex(e.flags, ==, DMIRAGE_FAULT_WRITE);
+		g_assert_cmphex(e.flags, ==, DMIRAGE_FAULT_WRITE | DMIRAGE_FAULT_PRESENT);
 		fault_answer(d, &e, 13);
 		expect_cqe(&c, DMIRAGE_ST_FAULT, 13, VA, 0);
 	}

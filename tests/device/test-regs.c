@@ -38,7 +38,7 @@ struct reg {
 
 static const struct reg global[] = {
 	{ .name = "ID",            .offset = 0x000, .size = 4, .access = RO, .reset = 0x52494d44 },
-	{ .name = "VERSION",       .offset = 0x004, .size = 4, .access = RO, .reset = 0x20001 },
+	{ .name = "VERSION",       .offset = 0x004, .size = 4, .access = RO, .reset = 0x20002 },
 	{ .name = "CAPS",          .offset = 0x008, .size = 8, .access = RO, .reset = 0xb030707 },
 	{ .name = "CONTEXTS",      .offset = 0x010, .size = 4, .access = RO, .reset = 64 },
 	{ .name = "RING_ORDER",    .offset = 0x014, .size = 4, .access = RO, .reset = 10 },
