@@ -202,6 +202,8 @@ struct dmirage_audit_result {
  * @regions:    struct dmirage_mr by range; likewise
  * @region_ids: struct dmirage_mr by number; likewise
  * @region_count: how many; likewise
+ * @subscribed: there has been an interval, so that @mm has what they need;
+ *              likewise
  * @pfns:       page-table snapshot; under @resolve_lock
  * @reap_work:  drops intervals that nothing is mapped through
  * @prefetch_lock: guards @prefetches and @prefetching
@@ -324,9 +326,9 @@ struct dmirage_ctx {
 	 * first took out, and must not return before they are flushed: it does
 	 * not, since the first holds @lock until then.
 	 *
-	 * Notifiers that may not sleep try the lock and give up (the kernel
-	 * tries again later).  Whoever has the lock may be waiting for memory?
-	 * No: nothing under @lock allocates with reclaim.
+	 * Notifiers that may not sleep try the lock for a while and give up (the
+	 * OOM reaper tries again later).  Whoever has the lock may be waiting
+	 * for memory?  No: nothing under @lock allocates with reclaim.
 	 *
 	 * The end against faults and notifiers: see above.
 	 */
@@ -361,6 +363,7 @@ struct dmirage_ctx {
 	struct rb_root_cached regions;
 	struct xarray region_ids;
 	unsigned int region_count;
+	bool subscribed;
 	unsigned long pfns[DMIRAGE_BLOCK_PAGES];
 	struct delayed_work reap_work;
 

@@ -23,6 +23,25 @@
 #define DMIRAGE_REAP_MS		100
 
 /*
+ * How long a notifier that may not sleep tries to get the lock.  Who has it needs
+ * some microseconds, unless he awaits something; and the kernel need not come
+ * again when it was refused: process_mrelease() does not.
+ */
+#define DMIRAGE_TRY_NS		NSEC_PER_MSEC
+
+static bool dmirage_lock_soon(struct dmirage_ctx *ctx)
+{
+	ktime_t begin = ktime_get();
+
+	while (!mutex_trylock(&ctx->lock)) {
+		if (ktime_to_ns(ktime_sub(ktime_get(), begin)) > DMIRAGE_TRY_NS)
+			return false;
+		cpu_relax();
+	}
+	return true;
+}
+
+/*
  * Called when the process's page table is about to change (range_start), for
  * each interval that the range touches.  When it has returned, the device holds
  * nothing for the range and uses nothing of it.  See mn_itree_invalidate() and
@@ -55,7 +74,7 @@ static bool dmirage_invalidate(struct mmu_interval_notifier *notifier,
 	} else if (dmirage_fm(ctx, DMIRAGE_FM_SLEEP_ANYWAY)) {
 		dmirage_count(ctx, DMIRAGE_STAT_MODE_HITS, 1);
 		mutex_lock(&ctx->lock);
-	} else if (!mutex_trylock(&ctx->lock)) {
+	} else if (!dmirage_lock_soon(ctx)) {
 		dmirage_count(ctx, DMIRAGE_STAT_INVAL_REFUSED, 1);
 		return false;
 	}
@@ -153,22 +172,40 @@ static const struct mmu_interval_notifier_ops dmirage_interval_ops = {
  * @addr:     first address
  * @len:      bytes
  *
- * Context: the caller has a user of ctx->mm, and no lock below mmap_lock, which
- *          the first notifier of an address space needs.
- * Return: 0, -ENOMEM, -EOVERFLOW: the range wraps around.
+ * The first one of a context may be the first of its address space, and then the
+ * kernel needs mmap_lock for writing (mmu_notifier_register()).  It is taken here,
+ * since a wait for it can be long, if the process populates much memory, and is
+ * nothing that a killed caller should wait for, or the kernel call a hung task.
+ *
+ * Context: under resolve_lock.  The caller has a user of ctx->mm, and no lock
+ *          below mmap_lock.
+ * Return: 0, -ENOMEM, -EINTR, -EOVERFLOW: the range wraps around.
  */
 int dmirage_interval_add(struct dmirage_ctx *ctx,
 			 struct dmirage_interval *interval,
 			 unsigned long addr, unsigned long len)
 {
+	struct mmu_interval_notifier *mn = &interval->notifier;
 	int ret;
 
+	lockdep_assert_held(&ctx->resolve_lock);
+
 	interval->ctx = ctx;
-	ret = mmu_interval_notifier_insert(&interval->notifier, ctx->mm, addr,
-					   len, &dmirage_interval_ops);
-	if (!ret)
-		dmirage_count(ctx, DMIRAGE_STAT_INTERVALS, 1);
-	return ret;
+	if (ctx->subscribed) {
+		ret = mmu_interval_notifier_insert(mn, ctx->mm, addr, len,
+						   &dmirage_interval_ops);
+	} else {
+		if (mmap_write_lock_killable(ctx->mm))
+			return -EINTR;
+		ret = mmu_interval_notifier_insert_locked(mn, ctx->mm, addr, len,
+							  &dmirage_interval_ops);
+		mmap_write_unlock(ctx->mm);
+	}
+	if (ret)
+		return ret;
+	ctx->subscribed = true;
+	dmirage_count(ctx, DMIRAGE_STAT_INTERVALS, 1);
+	return 0;
 }
 
 /**

@@ -136,9 +136,13 @@ int dmirage_notifier_add(struct dmirage_ctx *ctx)
 	if (!mmget_not_zero(ctx->mm))
 		return -ESRCH;
 	ctx->notifier.ops = shared ? &dmirage_shared_ops : &dmirage_pinned_ops;
-	ret = mmu_notifier_register(&ctx->notifier, ctx->mm);
-	if (!ret)
-		ctx->notified = true;
+	/* and not mmu_notifier_register(): a killed process need not wait for it */
+	ret = mmap_write_lock_killable(ctx->mm);
+	if (!ret) {
+		ret = __mmu_notifier_register(&ctx->notifier, ctx->mm);
+		mmap_write_unlock(ctx->mm);
+	}
+	ctx->notified = !ret;
 	mmput(ctx->mm);
 	return ret;
 }
