@@ -557,7 +557,7 @@ static int dmirage_setup_check(const struct dmirage_dev *dd,
 	    setup->cq_entries > max ||
 	    setup->mode >= ARRAY_SIZE(caps) ||
 	    (setup->flags & ~(DMIRAGE_SETUP_REGIONS | DMIRAGE_SETUP_ATTACH |
-			      DMIRAGE_SETUP_WATCH)) ||
+			      DMIRAGE_SETUP_WATCH | DMIRAGE_SETUP_PRESENT)) ||
 	    ((setup->flags & DMIRAGE_SETUP_REGIONS) &&
 	     setup->mode != DMIRAGE_MODE_MIRROR) ||
 	    (!attach && (setup->pidfd || setup->mem_fd)) || setup->reserved0 ||
@@ -568,6 +568,10 @@ static int dmirage_setup_check(const struct dmirage_dev *dd,
 	if ((setup->flags & DMIRAGE_SETUP_WATCH) &&
 	    (!(dd->caps & DMIRAGE_CAP_ORACLE_WATCH) ||
 	     setup->mode == DMIRAGE_MODE_PINNED))
+		return -EOPNOTSUPP;
+	/* to pin is to fault in */
+	if ((setup->flags & DMIRAGE_SETUP_PRESENT) &&
+	    setup->mode == DMIRAGE_MODE_PINNED)
 		return -EOPNOTSUPP;
 	/* a pin counts against the limit of who asks for it, in his memory */
 	if (attach && setup->mode == DMIRAGE_MODE_PINNED)
@@ -596,6 +600,7 @@ static int dmirage_ctx_bind(struct dmirage_ctx *ctx,
 	ctx->mm = mm;
 	ctx->mode = setup->mode;
 	ctx->watched = setup->flags & DMIRAGE_SETUP_WATCH;
+	ctx->present = setup->flags & DMIRAGE_SETUP_PRESENT;
 	ctx->by_region = setup->mode == DMIRAGE_MODE_PINNED ||
 			 (setup->flags & DMIRAGE_SETUP_REGIONS);
 	return 0;

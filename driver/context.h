@@ -105,12 +105,14 @@ struct dmirage_ring {
 /**
  * struct dmirage_fault - a fault that waits for the fault work
  * @write: the device wants to write
+ * @present: it has found a translation, which does not permit that
  * @tag:   to be given back
  * @addr:  where
  * @len:   how far it will go on
  */
 struct dmirage_fault {
 	bool write;
+	bool present;
 	u32 tag;
 	u64 addr;
 	u64 len;
@@ -165,6 +167,7 @@ struct dmirage_audit_result {
  * @mode:       DMIRAGE_MODE_*; set by set-up before the context is LIVE
  * @by_region:  only regions may be used; likewise
  * @watched:    stores to the process's page table are judged; likewise
+ * @present:    nothing is faulted in; likewise
  * @pid:        thread group that @mm was found with, in the initial namespace
  * @comm:       its name then
  * @node:       in dmirage_dev.files or .ended
@@ -240,6 +243,7 @@ struct dmirage_ctx {
 	u32 mode;
 	bool by_region;
 	bool watched;
+	bool present;
 	pid_t pid;
 	char comm[DMIRAGE_COMM_LEN];
 	struct list_head node;
@@ -477,7 +481,8 @@ int dmirage_notifier_add(struct dmirage_ctx *ctx);
 void dmirage_notifier_remove(struct dmirage_ctx *ctx);
 void dmirage_shared_on(struct dmirage_ctx *ctx);
 void dmirage_shared_off(struct dmirage_ctx *ctx);
-int dmirage_shared_fault(struct dmirage_ctx *ctx, unsigned long va, bool write);
+int dmirage_shared_fault(struct dmirage_ctx *ctx,
+			 const struct dmirage_fault *fault);
 
 /* prefetch.c */
 int dmirage_prefetch(struct dmirage_ctx *ctx, struct dmirage_prefetch *p);

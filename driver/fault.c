@@ -17,6 +17,7 @@ static void dmirage_fault_hand_over(struct dmirage_dev *dd,
 				    const struct dmirage_fqe *fqe)
 {
 	unsigned int asid = le16_to_cpu(fqe->asid);
+	u16 flags = le16_to_cpu(fqe->flags);
 	struct dmirage_ctx *ctx;
 
 	spin_lock(&dd->ctx_lock);
@@ -27,7 +28,8 @@ static void dmirage_fault_hand_over(struct dmirage_dev *dd,
 			ctx->fault_out++;
 		ctx->faults[ctx->fault_in++ % DMIRAGE_FAULTS_MAX] =
 			(struct dmirage_fault) {
-			.write = le16_to_cpu(fqe->flags) & DMIRAGE_FAULT_WRITE,
+			.write = flags & DMIRAGE_FAULT_WRITE,
+			.present = flags & DMIRAGE_FAULT_PRESENT,
 			.tag = le32_to_cpu(fqe->tag),
 			.addr = le64_to_cpu(fqe->addr),
 			.len = le64_to_cpu(fqe->len),
@@ -122,7 +124,7 @@ static int dmirage_fault_by_mode(struct dmirage_ctx *ctx,
 	case DMIRAGE_MODE_PINNED:
 		return dmirage_pinned_fault(ctx, fault->addr, fault->write);
 	default:
-		return dmirage_shared_fault(ctx, fault->addr, fault->write);
+		return dmirage_shared_fault(ctx, fault);
 	}
 }
 

@@ -108,7 +108,30 @@ unsigned int dmirage_choose_shift(const struct dmirage_ctx *ctx,
 }
 
 /*
- * Read the process's page table into ctx->pfns, faulting pages in.
+ * The first page of a context that nothing is faulted in for: has it been found,
+ * or at least been found read-only?  Then it is made writable, as a write by the
+ * process would.
+ */
+static int dmirage_snapshot_present(struct hmm_range *range, bool write)
+{
+	unsigned long found = range->hmm_pfns[0];
+	int ret;
+
+	if (found & HMM_PFN_ERROR)
+		return -EFAULT;
+	if (!(found & HMM_PFN_VALID))
+		return -ENOENT;
+	if (!write || (found & HMM_PFN_WRITE))
+		return 0;
+	range->default_flags = HMM_PFN_REQ_FAULT | HMM_PFN_REQ_WRITE;
+	ret = hmm_range_fault(range);
+	range->default_flags = 0;
+	return ret;
+}
+
+/*
+ * Read the process's page table into ctx->pfns, faulting pages in if that is
+ * permitted.
  *
  * The page of the fault comes first and alone, for three reasons.  Its error is
  * the fault's error, and that of a page behind it is not.  If a huge page is
@@ -131,12 +154,15 @@ static int dmirage_snapshot(struct dmirage_ctx *ctx,
 		.hmm_pfns = ctx->pfns,
 		.default_flags = HMM_PFN_REQ_FAULT,
 	};
+	bool write = want->write && want->mode != DMIRAGE_FM_VMA_FLAGS_ONLY;
 	struct mm_struct *mm = ctx->mm;
 	struct vm_area_struct *vma;
 	int ret;
 
-	if (want->write && want->mode != DMIRAGE_FM_VMA_FLAGS_ONLY)
+	if (write)
 		range.default_flags |= HMM_PFN_REQ_WRITE;
+	if (ctx->present)
+		range.default_flags = 0;
 	memset(ctx->pfns, 0, want->pages * sizeof(ctx->pfns[0]));
 
 	mmap_read_lock(mm);
@@ -147,6 +173,8 @@ static int dmirage_snapshot(struct dmirage_ctx *ctx,
 		ret = -EPERM;
 	if (!ret)
 		ret = hmm_range_fault(&range);
+	if (!ret && ctx->present)
+		ret = dmirage_snapshot_present(&range, write);
 	if (ret)
 		goto unlock;
 
@@ -395,6 +423,7 @@ struct dmirage_interval *dmirage_interval_find(struct dmirage_ctx *ctx,
  *              mirrored (kernel
  *              address, no read permission, VM_IO, VM_PFNMAP, secret memory,
  *              past the end of a file, waiting for a userfaultfd)
+ * -ENOENT:     the page is not there, and none may be faulted in
  * -EPERM:      a write to a mapping, or region, that is read-only
  * -ESRCH:      the address space has ended
  * -EBUSY:      the mapping does not stop changing

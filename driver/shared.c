@@ -183,19 +183,22 @@ void dmirage_shared_off(struct dmirage_ctx *ctx)
 /**
  * dmirage_shared_fault - have the process's page table map an address
  * @ctx:   the context
- * @va:    address that the device found no (writable) entry for
- * @write: for writing
+ * @fault: about an address that the device found no (writable) entry for
  *
  * What may be had, and the errors, are as in mirror mode.  What the process's
- * page table permits already, the device does without asking.
+ * page table permits already, the device does without asking; so if it may only
+ * have what is present, what it found is the answer.
  *
  * Context: fault work.  Sleeps, allocates, takes mmap_lock.
  * Return: as dmirage_mirror_fault().
  */
-int dmirage_shared_fault(struct dmirage_ctx *ctx, unsigned long va, bool write)
+int dmirage_shared_fault(struct dmirage_ctx *ctx,
+			 const struct dmirage_fault *fault)
 {
+	bool write = fault->write;
 	unsigned int flags = FAULT_FLAG_REMOTE | (write ? FAULT_FLAG_WRITE : 0);
 	struct mm_struct *mm = ctx->mm;
+	unsigned long va = fault->addr;
 	struct vm_area_struct *vma;
 	int ret;
 
@@ -214,12 +217,22 @@ int dmirage_shared_fault(struct dmirage_ctx *ctx, unsigned long va, bool write)
 		ret = -EFAULT;
 	else if (!ret && write && !(vma->vm_flags & VM_WRITE))
 		ret = -EPERM;
+	else if (!ret && ctx->present && !fault->present)
+		ret = -ENOENT;
 	/* without @unlocked it does not let go of mmap_lock */
 	if (!ret)
 		ret = fixup_user_fault(mm, va, flags, NULL);
 	mmap_read_unlock(mm);
 
 	dmirage_mmput(mm);
-	/* poisoned, for one, is nothing that the device could do better with */
-	return ret && ret != -EPERM && ret != -ENOMEM ? -EFAULT : ret;
+	switch (ret) {
+	case 0:
+	case -ENOENT:
+	case -ENOMEM:
+	case -EPERM:
+		return ret;
+	default:
+		/* poisoned, for one: nothing that the device could do better with */
+		return -EFAULT;
+	}
 }

@@ -36,7 +36,7 @@
 #include <linux/types.h>
 
 /* Bumped when a caller built for an older version would be misled. */
-#define DMIRAGE_ABI_VERSION	5
+#define DMIRAGE_ABI_VERSION	6
 
 #define DMIRAGE_NO_ASID		(~0U)
 
@@ -84,6 +84,7 @@ struct dmirage_info {
 #define DMIRAGE_SETUP_REGIONS	0x1U	/* mirror mode: by region */
 #define DMIRAGE_SETUP_ATTACH	0x2U	/* another process's memory */
 #define DMIRAGE_SETUP_WATCH	0x4U	/* watch the page table; not pinned mode */
+#define DMIRAGE_SETUP_PRESENT	0x8U	/* fault nothing in; not pinned mode */
 
 /**
  * struct dmirage_setup - DMIRAGE_IOC_SETUP: start the context
@@ -116,12 +117,19 @@ struct dmirage_info {
  * page table that the device depends on is looked at as it is made: what it
  * makes stale is a violation at once (DMIRAGE_BY_WATCH), without any DMA.
  *
+ * With DMIRAGE_SETUP_PRESENT the device gets what the process's page table has
+ * when it asks, and nothing is faulted in for it: not what was never touched, nor
+ * what was discarded, swapped out or is being migrated.  An operation on such a
+ * page fails with the errno ENOENT, and so does a prefetch, which takes this as
+ * its end.  To write to a page that is there, but read-only, faults as ever: it
+ * breaks COW.
+ *
  * Once per file.  Errors: EBUSY already set up; EINVAL entries, mode, flags or
  * reserved fields; ENOSPC no context left on the device; EOPNOTSUPP the device
  * lacks the mode, or cannot watch (it needs DMIRAGE_CAP_ORACLE_WATCH) in this
- * mode; or the pinned mode of another process is asked for; or DMA
- * goes through bounce buffers, or in shared mode is translated by an IOMMU, on
- * this machine; EBADF @pidfd or @mem_fd is no such descriptor; EACCES @mem_fd
+ * mode; or @flags or another process are not for pinned mode; or DMA goes
+ * through bounce buffers, or in shared mode is translated by an IOMMU, on this
+ * machine; EBADF @pidfd or @mem_fd is no such descriptor; EACCES @mem_fd
  * is not of that process as it is now, or not open for writing; ESRCH that
  * process has ended; ENOMEM; EIO the device is broken; ENODEV it is gone.
  */
@@ -210,8 +218,8 @@ struct dmirage_region_remove {
  * @flags:    (in) DMIRAGE_PREFETCH_*
  * @reserved0: (in) 0
  * @done:     (out) bytes from @addr on that are translated now; 0 with
- *            DMIRAGE_PREFETCH_ASYNC.  Also written on EFAULT, EPERM, EBUSY,
- *            ENOMEM, EIO and EINTR, after which there may be more than 0
+ *            DMIRAGE_PREFETCH_ASYNC.  Also written on EFAULT, ENOENT, EPERM,
+ *            EBUSY, ENOMEM, EIO and EINTR, after which there may be more than 0
  * @reserved: (in) 0
  *
  * Faults in what the process has not touched yet, as an access would.  It is
@@ -220,8 +228,9 @@ struct dmirage_region_remove {
  *
  * Errors: EINVAL @len, flags, reserved fields, a range that wraps around;
  * EOPNOTSUPP no mirror mode; EFAULT (nothing is mapped, or not in a region),
- * EPERM (read-only), ESRCH, EBUSY, ENOMEM, EIO as an operation would fail;
- * EAGAIN DMIRAGE_PREFETCH_MAX are under way; EINTR; ENODEV.
+ * ENOENT (with DMIRAGE_SETUP_PRESENT), EPERM (read-only), ESRCH, EBUSY, ENOMEM,
+ * EIO as an operation would fail; EAGAIN DMIRAGE_PREFETCH_MAX are under way;
+ * EINTR; ENODEV.
  */
 struct dmirage_prefetch {
 	__u64 addr;

@@ -676,7 +676,7 @@ static void setups(int arg)
 		{ .sq_entries = 4, .cq_entries = 4, .reserved = { 0, 1 } },
 		{ .sq_entries = 4, .cq_entries = 4, .reserved0 = 1 },
 		{ .sq_entries = 4, .cq_entries = 4, .mode = 3 },
-		{ .sq_entries = 4, .cq_entries = 4, .flags = 1u << 3 },
+		{ .sq_entries = 4, .cq_entries = 4, .flags = 1u << 4 },
 		{ .sq_entries = 4, .cq_entries = 4, .pidfd = 1 },
 		{ .sq_entries = 4, .cq_entries = 4, .mem_fd = 1 },
 	};

@@ -540,7 +540,7 @@ static const struct {
 	int ret;
 	struct dmirage_open_opts opts;
 } asked[] = {
-	{ -EINVAL, { .flags = 1u << 4 } },
+	{ -EINVAL, { .flags = 1u << 5 } },
 	{ -EINVAL, { .reserved = 1 } },
 	{ -EINVAL, { .mode = 3 } },
 	{ -EINVAL, { .pid = 1 } },

@@ -15,12 +15,11 @@
  * with a driver that gives the pins back as soon as it has them (driver/pinned.c).
  */
 #define _GNU_SOURCE
-#include <fcntl.h>
-#include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "seed.h"
+#include "swap.h"
 
 /* Pages that nobody writes to, but for what is said here. */
 static const unsigned int quiet[] = { 7, 50, 300, 509 };
@@ -96,26 +95,10 @@ static void copies(struct seed *s)
 
 static bool swapped(const void *addr)
 {
-	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-	u64 entry;
+	struct probe_page page;
 
-	ASSERT_SYS(fd);
-	ASSERT_EQ(pread(fd, &entry, 8, (off_t)((uintptr_t)addr / PROBE_4K * 8)), 8);
-	close(fd);
-	return entry >> 62 & 1;
-}
-
-static bool has_swap(void)
-{
-	FILE *f = fopen("/proc/swaps", "re");
-	char line[256];
-	int lines = 0;
-
-	while (f && fgets(line, sizeof(line), f))
-		lines++;
-	if (f)
-		fclose(f);
-	return lines > 1;
+	ASSERT_EQ(probe_page(addr, &page), 0);
+	return page.swapped;
 }
 
 static void pages_out(struct seed *s)
@@ -162,8 +145,8 @@ static struct seed *prepare(enum seed_order order, enum what what)
 {
 	struct seed *s = seed_new(order);
 
-	if (what == SWAP && !has_swap())
-		SKIP("no swap in this guest");
+	if (what == SWAP)
+		swap_begin();
 	seed_memory(s, what == COW_THP ? PROBE_KIND_THP : PROBE_KIND_4K);
 	s->held_page = quiet[ARRAY_SIZE(quiet) - 1];
 	return s;
@@ -185,6 +168,8 @@ static void scenario(unsigned int mode, enum seed_order order, int what)
 	seed_end(s);
 	if (what == COW || what == COW_THP)
 		EXPECT_EQ(seed_fork_end(s), 0);
+	if (what == SWAP)
+		swap_end();
 }
 
 /* ---- Neither pinned nor mirrored ---------------------------------------------------- */
@@ -219,6 +204,8 @@ static void unpinned(int what)
 	/* What the parent did not get, the child did. */
 	if (what == COW || what == COW_THP)
 		EXPECT_EQ(seed_fork_end(s), SEED_FORK_CHANGED);
+	if (what == SWAP)
+		swap_end();
 }
 
 /* A reference keeps the page from migrating; it does not keep it for the process. */

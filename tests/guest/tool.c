@@ -923,7 +923,7 @@ static void usage(int arg)
 	}
 	RUN(&t, "no-such-command", ST_USAGE);
 	RUN(&t, "--version", ST_OK);
-	SAYS(&t, "interface version 5");
+	SAYS(&t, "interface version 6");
 }
 
 static void devices(int arg)

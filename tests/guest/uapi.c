@@ -89,7 +89,7 @@ static const struct wrong wrong[] = {
 	{ DMIRAGE_IOC_SETUP, FIELD(dmirage_setup, cq_entries), 1, EINVAL },
 	{ DMIRAGE_IOC_SETUP, FIELD(dmirage_setup, cq_entries), 6, EINVAL },
 	{ DMIRAGE_IOC_SETUP, FIELD(dmirage_setup, cq_entries), ~0u, EINVAL },
-	{ DMIRAGE_IOC_SETUP, FIELD(dmirage_setup, flags), 8, EINVAL },
+	{ DMIRAGE_IOC_SETUP, FIELD(dmirage_setup, flags), 16, EINVAL },
 	{ DMIRAGE_IOC_SETUP, FIELD(dmirage_setup, flags), 1u << 31, EINVAL },
 	{ DMIRAGE_IOC_SETUP, FIELD(dmirage_setup, mode), 3, EINVAL },
 	{ DMIRAGE_IOC_SETUP, FIELD(dmirage_setup, mode), ~0u, EINVAL },

@@ -152,6 +152,8 @@ static void fill_setup(struct ktap_random *r, struct dmirage_setup *s)
 		s->pidfd = ktap_below(r, 3) ? others[0] : descriptor(r);
 		s->mem_fd = ktap_below(r, 3) ? others[1] : descriptor(r);
 	}
+	if (ktap_below(r, 3) == 0)
+		s->flags |= DMIRAGE_SETUP_PRESENT;
 	s->flags |= (u32)zero(r);
 	s->reserved0 = (u32)zero(r);
 	s->reserved[ktap_below(r, 2)] = zero(r);

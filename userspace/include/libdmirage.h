@@ -72,6 +72,7 @@ struct dmirage;
 #define DMIRAGE_OPEN_REGIONS	(1u << 1)
 #define DMIRAGE_OPEN_ATTACH	(1u << 2)
 #define DMIRAGE_OPEN_WATCH	(1u << 3)
+#define DMIRAGE_OPEN_PRESENT	(1u << 4)
 
 /**
  * struct dmirage_open_opts - what dmirage_open() may be asked for
@@ -82,7 +83,9 @@ struct dmirage;
  *              DMIRAGE_OPEN_REGIONS: mirror mode, by region.
  *              DMIRAGE_OPEN_ATTACH: for the memory of another process.
  *              DMIRAGE_OPEN_WATCH: not in pinned mode: each store of the kernel
- *              to the page table is judged (DMIRAGE_SETUP_WATCH)
+ *              to the page table is judged (DMIRAGE_SETUP_WATCH).
+ *              DMIRAGE_OPEN_PRESENT: not in pinned mode: nothing is faulted in
+ *              for the device (DMIRAGE_SETUP_PRESENT)
  * @mode:       DMIRAGE_MODE_*
  * @pid:        with DMIRAGE_OPEN_ATTACH, that process; 0: that of @pidfd.
  *              Else 0

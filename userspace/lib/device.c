@@ -99,7 +99,7 @@ static bool opts_valid(const struct dmirage_open_opts *o)
 {
 	const unsigned int flags = DMIRAGE_OPEN_NO_CONTEXT |
 				   DMIRAGE_OPEN_REGIONS | DMIRAGE_OPEN_ATTACH |
-				   DMIRAGE_OPEN_WATCH;
+				   DMIRAGE_OPEN_WATCH | DMIRAGE_OPEN_PRESENT;
 
 	if ((o->flags & ~flags) || o->reserved || o->pid < 0)
 		return false;
@@ -123,6 +123,8 @@ static int set_up(struct dmirage *d, const struct dmirage_open_opts *o)
 		s.flags |= DMIRAGE_SETUP_REGIONS;
 	if (o->flags & DMIRAGE_OPEN_WATCH)
 		s.flags |= DMIRAGE_SETUP_WATCH;
+	if (o->flags & DMIRAGE_OPEN_PRESENT)
+		s.flags |= DMIRAGE_SETUP_PRESENT;
 	if (attach) {
 		s.flags |= DMIRAGE_SETUP_ATTACH;
 		s.pidfd = o->pidfd;

@@ -19,6 +19,7 @@
 #include "probe.h"
 
 #define PM_PRESENT	(1ull << 63)
+#define PM_SWAPPED	(1ull << 62)
 #define PM_PFN_MASK	((1ull << 55) - 1)
 
 #define MOVE_TRIES	50
@@ -84,6 +85,7 @@ int probe_page(const void *addr, struct probe_page *page)
 			&entry);
 	if (err)
 		return err;
+	page->swapped = entry & PM_SWAPPED;
 	if (!(entry & PM_PRESENT))
 		return 0;
 	if (!(entry & PM_PFN_MASK))

@@ -41,6 +41,7 @@ int probe_fail(int err, const char *fmt, ...)
 /**
  * struct probe_page - a page as the kernel sees it
  * @present: something is mapped
+ * @swapped: nothing is, but it is in swap
  * @hugetlb: it is part of a hugetlb page
  * @thp:     it is part of a transparent huge page (mapped as one or not)
  * @frame:   physical address of the 4 KiB frame; 0 if not present
@@ -49,6 +50,7 @@ int probe_fail(int err, const char *fmt, ...)
  */
 struct probe_page {
 	bool present;
+	bool swapped;
 	bool hugetlb;
 	bool thp;
 	__u64 frame;
