@@ -16,7 +16,7 @@
 int view_open(const struct policy *policy, pid_t pid, int pidfd, struct view **out)
 {
 	const struct dmirage_open_opts opts = {
-		.flags = DMIRAGE_OPEN_ATTACH |
+		.flags = DMIRAGE_OPEN_ATTACH | DMIRAGE_OPEN_PRESENT |
 			 (policy->watch ? DMIRAGE_OPEN_WATCH : 0),
 		.mode = policy->mode,
 		.pidfd = pidfd,
