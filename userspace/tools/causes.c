@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "causes.h"
+#include "room.h"
 
 /*
  * The same functions?  Where they were in them is passed over: a loop that has two
@@ -47,16 +48,8 @@ static bool same_cause(const struct dmirage_violation *a,
 
 static struct cause *new_cause(struct causes *c)
 {
-	size_t room = c->room ? 2 * c->room : 4;
-	struct cause *list;
-
-	if (c->n == c->room) {
-		list = realloc(c->list, room * sizeof(*list));
-		if (!list)
-			return NULL;
-		c->list = list;
-		c->room = room;
-	}
+	if (!room_for(&c->list, c->n, &c->room, sizeof(*c->list)))
+		return NULL;
 	return &c->list[c->n++];
 }
 

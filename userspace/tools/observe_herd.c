@@ -13,28 +13,13 @@
 #include <unistd.h>
 
 #include "observe.h"
+#include "room.h"
 
 #define NS_PER_MS	1000000ull
 
 /* To attach again: to who has no address space now; when contexts are short */
 #define RETRY		(2 * NS_PER_MS)
 #define RETRY_CROWDED	(50 * NS_PER_MS)
-
-/* Room for one more in an array; false: no memory. */
-static bool room_for(void **list, size_t n, size_t *room, size_t size)
-{
-	size_t more = *room ? 2 * *room : 16;
-	void *grown;
-
-	if (n < *room)
-		return true;
-	grown = realloc(*list, more * size);
-	if (!grown)
-		return false;
-	*list = grown;
-	*room = more;
-	return true;
-}
 
 static struct process *find(const struct herd *h, pid_t pid)
 {
@@ -87,7 +72,7 @@ static int attach(struct herd *h, struct process *p)
 
 	if (p->pidfd < 0)
 		return -ESRCH;
-	if (!room_for((void **)&h->views, h->n_views, &h->views_room, sizeof(*h->views)))
+	if (!room_for(&h->views, h->n_views, &h->views_room, sizeof(*h->views)))
 		return -ENOMEM;
 	err = view_open(h->policy, p->pid, p->pidfd, &v);
 	if (err) {
@@ -121,7 +106,7 @@ int herd_add(struct herd *h, pid_t pid, pid_t parent, bool waiting)
 
 	if (find(h, pid))
 		return 0;
-	if (!room_for((void **)&h->list, h->n, &h->room, sizeof(*h->list)))
+	if (!room_for(&h->list, h->n, &h->room, sizeof(*h->list)))
 		return -ENOMEM;
 	h->tally->processes++;
 	p = &h->list[h->n];

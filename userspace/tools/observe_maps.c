@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "observe.h"
+#include "room.h"
 
 #define PAGEMAP_PRESENT	(1ull << 63)
 
@@ -64,17 +65,8 @@ static __u64 shy_before(struct maps *old, const struct vma *v)
 
 static void add(struct maps *m, const struct vma *v)
 {
-	size_t room = m->room ? 2 * m->room : 64;
-	struct vma *list;
-
-	if (m->n == m->room) {
-		list = realloc(m->list, room * sizeof(*list));
-		if (!list)
-			return;
-		m->list = list;
-		m->room = room;
-	}
-	m->list[m->n++] = *v;
+	if (room_for(&m->list, m->n, &m->room, sizeof(*m->list)))
+		m->list[m->n++] = *v;
 }
 
 void maps_read(struct maps *m, __u64 start, __u64 end)
