@@ -251,27 +251,55 @@ static int do_churn(char **argv)
 	return churn_at(0, argv);
 }
 
+/* How many pages are there; ends the process if that cannot be known. */
+static unsigned int pages_there(const u8 *p, size_t len)
+{
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	unsigned int n = 0;
+	size_t i;
+	u64 entry;
+
+	for (i = 0; i < len; i += 4096) {
+		if (pread(fd, &entry, 8, (off_t)(((uintptr_t)p + i) / 4096 * 8)) != 8)
+			_exit(94);
+		n += entry >> 63;
+	}
+	close(fd);
+	return n;
+}
+
+/* Writes and discards, at any moment; ends with 1 if anything comes back. */
+static int do_discard(char **argv)
+{
+	u64 end = now_ms() + ms_of(argv);
+	size_t len = 1 << 20;
+	u8 *p = map_at(0, len);
+	unsigned int n = 0;
+
+	for (madvise(p, len, MADV_NOHUGEPAGE); now_ms() < end; n++) {
+		memset(p, 1, len);
+		usleep(n * 331 % 9000);
+		if (madvise(p, len, MADV_DONTNEED))
+			return 95;
+		sleep_ms(4);
+		if (pages_there(p, len))
+			return 1;
+	}
+	return 0;
+}
+
 /* Of 1 GiB it touches 16 pages; ends with 1 if it has more in the end. */
 static int do_sparse(char **argv)
 {
 	size_t len = 1ul << 30, i;
 	u8 *p = map_at(0, len);
-	unsigned int n = 0;
-	u64 entry;
-	int fd;
 
 	(void)argv;
 	madvise(p, len, MADV_NOHUGEPAGE);
 	for (i = 0; i < 16; i++)
 		p[i * (len / 16)] = 1;
 	sleep_ms(1000);
-	fd = open("/proc/self/pagemap", O_RDONLY);
-	for (i = 0; i < len / 16; i += 4096) {
-		if (pread(fd, &entry, 8, (off_t)(((uintptr_t)p + i) / 4096 * 8)) != 8)
-			return 94;
-		n += entry >> 63;
-	}
-	return n != 1;
+	return pages_there(p, len / 16) != 1;
 }
 
 /* Its memory is at a place that is known; it changes no more. */
@@ -335,6 +363,7 @@ static const struct {
 	{ "daemon", do_daemon },
 	{ "orphan", do_orphan },
 	{ "churn", do_churn },
+	{ "discard", do_discard },
 	{ "sparse", do_sparse },
 	{ "range", do_range },
 	{ "crowd", do_crowd },
@@ -611,6 +640,18 @@ static void churn(int way)
 	clean(&r);
 }
 
+static void discard(int way)
+{
+	char line[96];
+
+	snprintf(line, sizeof(line), "--rate 200000%s%s -- " SELF " --do discard 2500",
+		 way ? " " : "", ways[way]);
+	RUN(&r, line, 0);
+	EXPECT_GE(JSON(&r, "translations"), 1024);
+	EXPECT_GE(JSON(&r, "invalidations"), 20);
+	clean(&r);
+}
+
 static void sparse(int arg)
 {
 	(void)arg;
@@ -732,6 +773,9 @@ static const struct ktap_test tests[] = {
 	{ "churn-write", churn, 1, 0 },
 	{ "churn-both", churn, 2, 0 },
 	{ "churn-shared", churn, 3, 0 },
+	{ "discard", discard, 0, 0 },
+	{ "discard-both", discard, 2, 0 },
+	{ "discard-shared", discard, 3, 0 },
 	{ "sparse", sparse, 0, 0 },
 	{ "range", range, 0, 0 },
 	{ "rate", rate, 0, 0 },
