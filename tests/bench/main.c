@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * bench FILE [TOLD…]: reads what a guest has told, runs the benchmarks of the
- * device alone, prints the table, writes FILE.
+ * bench FILE [TOLD…]: reads what guests have told, a file for each part, runs the
+ * benchmarks of the device alone, prints the table, writes FILE.
  */
 #include <stdio.h>
 
@@ -17,6 +17,7 @@ int main(int argc, char **argv)
 	}
 	for (int i = 2; i < argc; i++)
 		told_read(argv[i]);
+	report_part("device");
 	bench_caches();
 	bench_goodput();
 	return report_publish(argv[1]) ? 0 : 1;

@@ -25,6 +25,7 @@ static struct {
 	struct operation o;
 } operations[64];
 static unsigned int n_operations;
+static char *part;
 static bool drifted;
 
 void report_add(const char *name, const char *unit, const struct series *s,
@@ -47,15 +48,21 @@ void report_operation(const char *name, const struct operation *o)
 	operations[n_operations++].o = *o;
 }
 
+void report_part(const char *name)
+{
+	g_free(part);
+	part = g_strdup(name);
+}
+
 void report_control(const char *name, const struct series *s)
 {
 	double drift = series_drift(s);
 
 	if (drift > DRIFT_MAX) {
 		fprintf(stderr,
-			"bench: the control %s drifted by %.0f %% while it was measured; "
+			"bench: %s: the control %s drifted by %.0f %% while it was measured; "
 			"let the machine settle and try again\n",
-			name, 100 * drift);
+			part, name, 100 * drift);
 		drifted = true;
 	}
 }

@@ -20,7 +20,9 @@ void report_add(const char *name, const char *unit, const struct series *s,
 		enum goal kind, double goal);
 /* A figure beside the others: GB/s of a control and the like. */
 void report_note(const char *text, const char *unit, const struct series *s);
-/* The thing that the others are measured against. */
+/* What comes now was measured in that part. */
+void report_part(const char *name);
+/* The thing that the others of its part are measured against. */
 void report_control(const char *name, const struct series *s);
 
 /* What a system call costs who mirrors: see tests/guest/operations.h. */
@@ -35,8 +37,8 @@ void report_operation(const char *name, const struct operation *o);
 
 /*
  * Prints the table, and writes the file, unless a control drifted by more than
- * a tenth: then what was measured is not worth publishing.  Returns whether it
- * was published.
+ * a tenth: then what its part measured is not worth publishing, and it has been
+ * said which one that is.  Returns whether it was published.
  */
 bool report_publish(const char *path);
 

@@ -96,8 +96,11 @@ static void line(const char *text)
 
 void told_read(const char *path)
 {
+	char *text, **lines, *part = g_path_get_basename(path);
 	GError *error = NULL;
-	char *text, **lines;
+
+	report_part(part);
+	g_free(part);
 
 	if (!g_file_get_contents(path, &text, NULL, &error))
 		g_error("%s", error->message);

@@ -6,7 +6,10 @@
 #ifndef TESTS_BENCH_TOLD_H
 #define TESTS_BENCH_TOLD_H
 
-/* Adds what is in the file to the report; ends the program if it is not whole. */
+/*
+ * Adds what is in the file to the report, as the part of that name; ends the program
+ * if it is not whole.
+ */
 void told_read(const char *path);
 
 #endif
