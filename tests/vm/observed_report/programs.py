@@ -19,10 +19,6 @@ Indented lines below it are about it:
   lines REGEX         such lines of its output are results, too, as those of TAP are
   differs REGEX WHY   results with such names may differ, which is in no one's power; that of
                       the program is called "exit status"
-  skips REGEX WHY     such a reason of the observed run to skip a result takes one away that there
-                      is alone, which is in no one's power
-  stops REGEX WHY     if one of the runs says that, it gave up there, which is in no one's power:
-                      what it had yet to do is missing then, but no more has failed
   not KERNEL... WHY   it is not run on these: 6.1, or * for all. With * NAME is enough before
 
 A line "guest: 4G 2" is for all: the guest's memory and its processors (8G 2).
@@ -54,8 +50,6 @@ class Program:
     files: list = field(default_factory=list)
     lines: list = field(default_factory=list)
     differs: list = field(default_factory=list)     # (regex, why)
-    skips: list = field(default_factory=list)       # likewise
-    stops: list = field(default_factory=list)
     without: dict = field(default_factory=dict)     # kernel: why
 
     def why_not(self, kernel):
@@ -99,11 +93,11 @@ def more(program, line):
         getattr(program, what).extend(rest.split())
     elif what == "lines":
         program.lines.append(regex(rest))
-    elif what in ("differs", "skips", "stops"):
+    elif what == "differs":
         name, _, why = rest.partition(" ")
         if not why:
             raise Bad("a difference without a reason")
-        getattr(program, what).append((regex(name), why))
+        program.differs.append((regex(name), why))
     elif what == "not":
         kernels = []
         while rest and KERNEL.match(rest.split()[0]):

@@ -166,47 +166,22 @@ class Pair:
         want = {"all": COUNTED[:3], "made": COUNTED[:2], "-": ()}[self.program.witness]
         return [name for name in want if not self.number(name)]
 
-    def stopped(self):
-        """Why one of the runs gave up, if it did."""
-        for regex, why in self.program.stops:
-            if any(regex.search(line) for run in self.runs.values() for line in run.output):
-                return why
-        return ""
-
-    def why(self, sign, verdict, name):
+    def why(self, name):
         """The list knows that this may differ, and why."""
         for regex, why in self.program.differs:
             if regex.search(name):
                 return why
-        if verdict == "skip" and sign == "+":
-            for regex, why in self.program.skips:
-                if regex.search(name):
-                    return why
-        if verdict == "not ok" and sign == "+":
-            return ""
-        return self.stopped()
-
-    def skipped_for_cause(self, more):
-        """How many results are missing because they were skipped, as the list knows."""
-        found = [(number, self.why("+", verdict, name))
-                 for (verdict, name), number in more.items()
-                 if verdict == "skip" and any(regex.search(name)
-                                              for regex, _ in self.program.skips)]
-        return sum(number for number, _ in found), found[0][1] if found else ""
+        return ""
 
     def compare(self):
         """Each difference is one that the list knows, or not."""
         alone, observed = (self.runs[way].all() for way in ("alone", "with"))
         alone, observed = without_numbers(alone, observed), without_numbers(observed, alone)
-        skipped, why_skipped = self.skipped_for_cause(observed - alone)
         known, unknown = [], []
         for sign, difference in (("-", alone - observed), ("+", observed - alone)):
             for (verdict, name), number in sorted(difference.items()):
                 text = f"{sign} {verdict} {name}" + (f" ({number} times)" if number > 1 else "")
-                why = self.why(sign, verdict, name)
-                if sign == "-" and verdict == "ok" and not why and number <= skipped:
-                    skipped -= number
-                    why = why_skipped
+                why = self.why(name)
                 (known if why else unknown).append((text, why))
         return known, unknown
 
